@@ -1,0 +1,37 @@
+# Everything is set up on first use in .venv: `make test`, `make learn`.
+PYTHON ?= python3
+VENV := .venv
+REALM := $(VENV)/bin/realm
+LEARN := .learn
+
+.PHONY: test lint learn clean
+
+$(VENV)/.installed: pyproject.toml configs/constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Realm needs Python 3.11 or newer: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint configs/constraints.txt --editable '.[dev]'
+	@touch $@
+
+test: lint
+	$(VENV)/bin/pytest
+
+lint: $(VENV)/.installed
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+# Random weights -> BIN level 1 -> exam -> BIN levels 1 to 3 -> exam. About 20 minutes on two cores.
+learn: $(VENV)/.installed
+	rm -rf $(LEARN)
+	$(REALM) hero build squire --out $(LEARN)/squire
+	$(REALM) scroll forge bin --level 1 --count 60000 --out $(LEARN)/bin-1.jsonl
+	$(REALM) scroll train $(LEARN)/bin-1.jsonl --model $(LEARN)/squire --out $(LEARN)/level-1
+	$(REALM) scroll exam $(LEARN)/level-1/checkpoint-* --skill bin --level 1 --count 400 \
+		--papers $(LEARN)/papers-1.jsonl --pass 0.9
+	$(REALM) scroll forge bin --level 1-3 --count 240000 --first-index 1000000 --out $(LEARN)/bin-1-3.jsonl
+	$(REALM) scroll train $(LEARN)/bin-1-3.jsonl --model $(LEARN)/level-1/checkpoint-* --out $(LEARN)/levels-1-3
+	$(REALM) scroll exam $(LEARN)/levels-1-3/checkpoint-* --skill bin --level 1-3 --count 600 \
+		--papers $(LEARN)/papers-1-3.jsonl --pass 0.8
+
+clean:
+	rm -rf $(VENV) $(LEARN)
