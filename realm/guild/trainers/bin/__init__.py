@@ -1,0 +1,20 @@
+"""BIN: binary arithmetic in circled digits. Levels widen the operands; every statement is true."""
+
+from realm.guild.trainers.bin.items import VERSION, Item, make, score, to_chat
+from realm.guild.trainers.bin.operations import OPERATIONS
+from realm.guild.trainers.bin.problems import DIFFICULTIES, LEVELS, Space, space
+from realm.guild.trainers.bin.signs import SIGNS
+
+__all__ = [
+    "DIFFICULTIES",
+    "LEVELS",
+    "OPERATIONS",
+    "SIGNS",
+    "VERSION",
+    "Item",
+    "Space",
+    "make",
+    "score",
+    "space",
+    "to_chat",
+]
