@@ -1,0 +1,205 @@
+"""A quest's bytes to optimizer steps: a function of content, seed and cursor, never of time.
+
+Lines are read in windows; a window's examples are shuffled by hash, dealt into steps of nearly equal size, and each
+step is cut into passes of similar length. Examples of a pass are right-padded rows of their own, so none can see
+another. A cursor names the window's byte offset, so resuming reads one window.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import BinaryIO
+
+from realm.arena.battle.chat import IGNORED, ChatTokenizer, Example
+from realm.arena.battle.profiles import get_profile
+from realm.arena.battle.specs import BadLine, DatasetSpec, parse_line
+from realm.core.config import Training
+
+WINDOW_LINES = 4096
+WINDOW_BYTES = 64 * 2**20
+PASS_PRICE = 48  # padded tokens that cost as much as starting one more pass; measured on two CPU cores
+
+Pass = tuple[Example, ...]
+Step = tuple[Pass, ...]
+
+
+class OverlongExample(BadLine):
+    """An example beyond max_length where the settings say `overlong: fail`."""
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """Where the next step of a claim begins."""
+
+    claim: int
+    window: int = 0
+    step: int = 0  # within the window
+    offset: int = 0  # byte at which the window begins
+    line: int = 1  # number of the window's first line
+
+
+@dataclass(frozen=True)
+class Window:
+    start: Cursor
+    lines: tuple[bytes, ...]
+
+    @property
+    def next(self) -> Cursor:
+        start = self.start
+        return Cursor(
+            claim=start.claim,
+            window=start.window + 1,
+            offset=start.offset + sum(map(len, self.lines)),
+            line=start.line + len(self.lines),
+        )
+
+
+@dataclass(frozen=True)
+class StreamedStep:
+    """A step to train on, the cursor after it, and how much of the quest is then read."""
+
+    passes: Step
+    after: Cursor
+    bytes_done: int
+
+
+@dataclass
+class Counts:
+    """What became of a quest's lines."""
+
+    trained: int = 0
+    held_out: int = 0
+    overlong: int = 0
+    truncated: int = 0
+
+
+def windows(quest: BinaryIO, cursor: Cursor) -> Iterator[Window]:
+    """The windows from the cursor's on."""
+    quest.seek(cursor.offset)
+    start = replace(cursor, step=0)
+    while lines := _window_lines(quest):
+        window = Window(start, lines)
+        yield window
+        start = window.next
+
+
+def _window_lines(quest: BinaryIO) -> tuple[bytes, ...]:
+    lines: list[bytes] = []
+    size = 0
+    while len(lines) < WINDOW_LINES and size < WINDOW_BYTES and (line := quest.readline()):
+        lines.append(line)
+        size += len(line)
+    return tuple(lines)
+
+
+def steps(
+    quest: BinaryIO,
+    cursor: Cursor,
+    *,
+    chat: ChatTokenizer,
+    spec: DatasetSpec,
+    training: Training,
+    held_out: Callable[[bytes], bool],
+    counts: Counts,
+) -> Iterator[StreamedStep]:
+    """The steps from the cursor on. Raises BadLine naming the line."""
+    for window in windows(quest, cursor):
+        examples = window_examples(window, chat, spec, training, held_out, counts)
+        dealt = deal(shuffled(examples, training.seed, window.start), training.tokens_per_step)
+        first = cursor.step if window.start.window == cursor.window else 0
+        for number in range(first, len(dealt)):
+            last = number + 1 == len(dealt)
+            after = window.next if last else replace(window.start, step=number + 1)
+            read = (window.next.offset - window.start.offset) * (number + 1) // len(dealt)
+            passes = cut_passes(dealt[number], training.tokens_per_pass)
+            yield StreamedStep(passes, after, window.start.offset + read)
+
+
+def window_examples(
+    window: Window,
+    chat: ChatTokenizer,
+    spec: DatasetSpec,
+    training: Training,
+    held_out: Callable[[bytes], bool],
+    counts: Counts,
+) -> list[Example]:
+    """The window's trainable examples in file order."""
+    profile = get_profile(training.profile)
+    numbers, chats = [], []
+    for number, line in enumerate(window.lines, start=window.start.line):
+        if not line.strip():
+            continue
+        if held_out(line):
+            counts.held_out += 1
+            continue
+        try:
+            chats.append(profile(parse_line(line, spec)))
+        except BadLine as error:
+            raise BadLine(f"line {number}: {error}") from None
+        numbers.append(number)
+    examples = []
+    for number, example in zip(numbers, chat.examples(chats), strict=True):
+        if fitted := _fit(number, example, training, counts):
+            examples.append(fitted)
+    counts.trained += len(examples)
+    return examples
+
+
+def _fit(number: int, example: Example, training: Training, counts: Counts) -> Example | None:
+    if len(example.ids) <= training.max_length:
+        return example
+    if training.overlong == "fail":
+        raise OverlongExample(
+            f"line {number}: {len(example.ids)} tokens, max_length is {training.max_length}:"
+            " shorten it, or set `overlong` to drop or truncate"
+        )
+    cut = Example(example.ids[: training.max_length], example.labels[: training.max_length])
+    if training.overlong == "truncate" and any(label != IGNORED for label in cut.labels):
+        counts.truncated += 1
+        return cut
+    counts.overlong += 1
+    return None
+
+
+def shuffled(examples: Sequence[Example], seed: int, start: Cursor) -> list[Example]:
+    """The examples in an order that hash(seed, claim, window) decides."""
+
+    def rank(index: int) -> bytes:
+        return hashlib.blake2b(f"{seed}/{start.claim}/{start.window}/{index}".encode(), digest_size=16).digest()
+
+    return [examples[index] for index in sorted(range(len(examples)), key=rank)]
+
+
+def deal(examples: Sequence[Example], tokens_per_step: int) -> list[list[Example]]:
+    """Cuts the examples, in order, into steps of nearly equal tokens, none of them a small rest."""
+    total = sum(len(example.ids) for example in examples)
+    count = min(len(examples), -(-total // tokens_per_step))
+    dealt: list[list[Example]] = [[] for _ in range(count)]
+    before = 0
+    for example in examples:
+        dealt[min(count - 1, before * count // total)].append(example)
+        before += len(example.ids)
+    return [step for step in dealt if step]
+
+
+def cut_passes(step: Sequence[Example], tokens_per_pass: int) -> Step:
+    """Sorts a step by length and cuts it where padding plus the price of each pass is least.
+
+    No pass holds more than tokens_per_pass padded tokens, unless one example alone is longer.
+    """
+    rows = sorted(step, key=lambda example: len(example.ids), reverse=True)
+    lengths = [len(example.ids) for example in rows]
+    cheapest = [0] * (len(rows) + 1)  # cheapest[i]: cost of the rows from i on
+    cut = [len(rows)] * (len(rows) + 1)
+    for first in range(len(rows) - 1, -1, -1):
+        widest = max(1, tokens_per_pass // lengths[first])
+        ends = range(first + 1, min(len(rows), first + widest) + 1)
+        price = lengths[first]
+        cut[first] = min(ends, key=lambda end: (end - first) * price + PASS_PRICE + cheapest[end])
+        cheapest[first] = (cut[first] - first) * price + PASS_PRICE + cheapest[cut[first]]
+    passes: list[Pass] = []
+    first = 0
+    while first < len(rows):
+        passes.append(tuple(rows[first : cut[first]]))
+        first = cut[first]
+    return tuple(passes)

@@ -1,0 +1,22 @@
+"""What many tests need: a real, tiny hero and its tokenizer."""
+
+from pathlib import Path
+
+import pytest
+
+import realm.cli.main  # noqa: F401 - sets how torch's threads wait, before torch is loaded
+from realm.arena.battle.chat import ChatTokenizer
+from realm.armory import heroes, smithy
+from realm.guild.trainers import get_trainer
+
+
+@pytest.fixture(scope="session")
+def squire(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Squire's model folder, freshly built."""
+    folder = tmp_path_factory.mktemp("models") / "squire"
+    return smithy.build_hero(heroes.get_hero("squire"), folder, signs=get_trainer("bin").SIGNS)
+
+
+@pytest.fixture(scope="session")
+def chat(squire: Path) -> ChatTokenizer:
+    return ChatTokenizer.load(squire)
