@@ -1,0 +1,46 @@
+"""realm hero: list heroes, build one."""
+
+from pathlib import Path
+
+import click
+
+from realm.armory import heroes
+from realm.core.paths import home
+
+
+@click.group()
+def hero() -> None:
+    """Heroes: the models a realm can train."""
+
+
+@hero.command()
+def ls() -> None:
+    """List the heroes and where they come from."""
+    for hero_id in heroes.hero_files():
+        one = heroes.get_hero(hero_id)
+        where = "built on the spot" if isinstance(one.model, heroes.BuiltModel) else one.model.name
+        built = home() / "models" / hero_id
+        state = f"built: {built}" if built.exists() else "not built"
+        click.echo(f"{one.icon} {hero_id:8} {one.name} {one.title} · {where} · {state}")
+        click.echo(f"   {one.description}")
+
+
+@hero.command()
+@click.argument("hero_id")
+@click.option("--out", type=click.Path(path_type=Path), help="Model folder to make; default: models/HERO in the home.")
+@click.option("--from", "source", help="Local folder or hub name, for a hero that is not built on the spot.")
+def build(hero_id: str, out: Path | None, source: str | None) -> None:
+    """Make HERO's model folder: weights, tokenizer and chat template."""
+    from realm.armory import smithy
+    from realm.cli.quiet import silence_transformers
+    from realm.guild.trainers import get_trainer
+
+    silence_transformers()
+    try:
+        chosen = heroes.get_hero(hero_id)
+        skills = chosen.tokenizer.signs_of if chosen.tokenizer else []
+        signs = [sign for skill in skills for sign in get_trainer(skill).SIGNS]
+        folder = smithy.build_hero(chosen, out or home() / "models" / hero_id, signs=signs, source=source)
+    except (heroes.HeroError, FileExistsError, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{chosen.icon} {chosen.name} stands ready in {folder}")
