@@ -1,7 +1,8 @@
 """Typed settings with ranges: every value a battle is fought with is named, bounded and validated here."""
 
 import hashlib
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -51,3 +52,110 @@ class Training(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def digest(self) -> str:
         """Twelve hex digits that change when any setting does."""
         return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()[:12]
+
+
+# Settings that may change at a step; all others of Training are taken at the next claim, as they shape its stream.
+AT_A_STEP = (
+    "learning_rate",
+    "warmup_steps",
+    "decay_from",
+    "decay_steps",
+    "weight_decay",
+    "beta1",
+    "beta2",
+    "gradient_clip",
+    "eval_steps",
+    "checkpoint_steps",
+)
+
+
+class Seals(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When training is made durable."""
+
+    minutes: Annotated[float, Meta(ge=0.01, le=240)] = 10.0  # between seals, unless the budget asks for more
+    first_minutes: Annotated[float, Meta(ge=0.0, le=240)] = 2.0  # after a start
+    gb_per_day: Annotated[float, Meta(ge=0.1)] = 100.0  # GiB that seals may write in a day
+    max_unsealed_minutes: Annotated[float, Meta(ge=1, le=1440)] = 60.0  # on a full disk, before training waits
+    dry_minutes: Annotated[float, Meta(ge=0.0, le=240)] = 1.0  # after the queue has been empty for so long
+    max_open_claims: Annotated[int, Meta(ge=1, le=256)] = 256
+
+
+class Retention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which checkpoints stay: the latest, the best by each metric, the last few, and every so many'th."""
+
+    last: Annotated[int, Meta(ge=1)] = 5
+    every: Annotated[int, Meta(ge=1)] = 10
+
+
+class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """config.json of a home. Everything has a default; `training` holds what differs from the hero's own settings."""
+
+    model_name: Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,31}$")] = "squire"  # the hero's id
+    base_model: str | None = None  # local folder or hub name instead of the hero's own
+    training: dict[str, Any] = {}
+    seals: Seals = Seals()
+    retention: Retention = Retention()
+    release_when_idle_minutes: Annotated[float, Meta(ge=0)] = 30.0  # 0: never
+    threads: Annotated[int, Meta(ge=1, le=1024)] | None = None  # CPU threads; default: torch's own
+    gatekeepers: dict[str, Any] = {}  # validated by the queue-watcher, whose findings it names
+
+
+class ConfigError(ValueError):
+    """A config.json that cannot be used. `problems` has one sentence for each wrong key."""
+
+    def __init__(self, file: Path, problems: list[str]):
+        super().__init__(f"{file}: " + "; ".join(problems))
+        self.problems = problems
+
+
+def load_config(file: Path) -> Config:
+    """The defaults if there is no file. Raises ConfigError."""
+    try:
+        raw = msgspec.json.decode(file.read_bytes())
+    except FileNotFoundError:
+        return Config()
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(file, [f"not valid JSON: {error}"]) from None
+    if problems := problems_of(raw, Config):
+        raise ConfigError(file, problems)
+    return msgspec.convert(raw, Config)
+
+
+def training_of(config: Config, hero_training: Training, file: Path) -> Training:
+    """The hero's settings with the config's changes. Raises ConfigError."""
+    merged = {**msgspec.to_builtins(hero_training), **config.training}
+    if problems := problems_of(merged, Training, "training."):
+        raise ConfigError(file, problems)
+    return msgspec.convert(merged, Training)
+
+
+def locked_changes(before: Training, after: Training) -> list[str]:
+    """Why `after` may not follow `before` in the middle of a campaign: its examples would be cut anew."""
+    if before.max_length == after.max_length:
+        return []
+    return [f"training.max_length is locked at {before.max_length} for this campaign; {after.max_length} is refused"]
+
+
+def problems_of(raw: Any, expected: type[Struct], prefix: str = "") -> list[str]:
+    """One sentence for each wrong key of a section: its name, its value, and what is allowed."""
+    if not isinstance(raw, dict):
+        return [f"{prefix.rstrip('.') or 'the file'} is {raw!r}: an object with keys is expected"]
+    fields = {field.name: field for field in msgspec.structs.fields(expected)}
+    problems = [f"{prefix}{key} is unknown: the keys here are {', '.join(fields)}" for key in raw if key not in fields]
+    for name, field in fields.items():
+        if name not in raw:
+            if field.required:
+                problems.append(f"{prefix}{name} is missing")
+        elif isinstance(field.type, type) and issubclass(field.type, Struct):
+            problems += problems_of(raw[name], field.type, f"{prefix}{name}.")
+        else:
+            problems += _problem(f"{prefix}{name}", raw[name], field.type)
+    return problems
+
+
+def _problem(key: str, value: Any, expected: Any) -> list[str]:
+    try:
+        msgspec.convert(value, expected)
+    except msgspec.ValidationError as error:
+        return [f"{key} is {value!r}: {str(error)[:1].lower()}{str(error)[1:]}"]
+    return []

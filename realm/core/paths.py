@@ -208,7 +208,7 @@ class Home:
             text = self.format_file.read_text(errors="replace").strip()
         except FileNotFoundError:
             return
-        if not (text.isascii() and text.isdecimal()):
+        if not text.isdecimal():
             raise HomeError(f"{self.format_file} holds {text[:40]!r}: a format version is a whole number")
         if int(text) > FORMAT_VERSION:
             raise HomeError(

@@ -152,6 +152,8 @@ class _Battle:
         held_out = holdout_rule(self.training.holdout)
         validation = self._validation_passes(held_out)
         for quest, streamed, share in self._streamed(held_out):
+            if not streamed.passes:
+                continue
             mask_ratio = check_mask([example for one in streamed.passes for example in one], self.chat, self.spec)
             result = self.engine.step(self.step + 1, streamed.passes)
             self._account(quest, streamed, result)
@@ -205,8 +207,8 @@ class _Battle:
                     spec=self.spec,
                     training=self.training,
                     held_out=held_out,
-                    counts=self.counts,
                 ):
+                    self.counts += streamed.counts
                     yield quest, streamed, (before + streamed.bytes_done) / total
             before += quest.stat().st_size
 
@@ -229,7 +231,7 @@ class _Battle:
             for file in files:
                 file.close()
         window = Window(Cursor(claim=0), tuple(lines))
-        examples = window_examples(window, self.chat, self.spec, self.training, lambda line: False, Counts())
+        examples, _ = window_examples(window, self.chat, self.spec, self.training, lambda line: False)
         return cut_passes(examples, self.training.tokens_per_pass)
 
     def _validate(self, passes: Step) -> float | None:

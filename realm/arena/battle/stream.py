@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from realm.arena.battle.chat import IGNORED, ChatTokenizer, Example
-from realm.arena.battle.profiles import get_profile
+from realm.arena.battle.profiles import Message, get_profile
 from realm.arena.battle.specs import BadLine, DatasetSpec, parse_line
 from realm.core.config import Training
 
@@ -55,22 +55,30 @@ class Window:
 
 
 @dataclass(frozen=True)
-class StreamedStep:
-    """A step to train on, the cursor after it, and how much of the quest is then read."""
-
-    passes: Step
-    after: Cursor
-    bytes_done: int
-
-
-@dataclass
 class Counts:
-    """What became of a quest's lines."""
+    """What became of a window's lines."""
 
     trained: int = 0
     held_out: int = 0
     overlong: int = 0
     truncated: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(*(getattr(self, key) + getattr(other, key) for key in self.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
+class StreamedStep:
+    """A step to train on, the cursor after it, and how much of the quest is then read.
+
+    `counts` are those of the window that the step ends, else zero: summed over the steps, each line counts once, also
+    across a resume. A window without a trainable line gives one step without passes.
+    """
+
+    passes: Step
+    after: Cursor
+    bytes_done: int
+    counts: Counts
 
 
 def windows(quest: BinaryIO, cursor: Cursor) -> Iterator[Window]:
@@ -100,54 +108,50 @@ def steps(
     spec: DatasetSpec,
     training: Training,
     held_out: Callable[[bytes], bool],
-    counts: Counts,
 ) -> Iterator[StreamedStep]:
     """The steps from the cursor on. Raises BadLine naming the line."""
     for window in windows(quest, cursor):
-        examples = window_examples(window, chat, spec, training, held_out, counts)
-        dealt = deal(shuffled(examples, training.seed, window.start), training.tokens_per_step)
+        examples, counts = window_examples(window, chat, spec, training, held_out)
+        dealt = deal(shuffled(examples, training.seed, window.start), training.tokens_per_step) or [[]]
         first = cursor.step if window.start.window == cursor.window else 0
         for number in range(first, len(dealt)):
             last = number + 1 == len(dealt)
             after = window.next if last else replace(window.start, step=number + 1)
             read = (window.next.offset - window.start.offset) * (number + 1) // len(dealt)
             passes = cut_passes(dealt[number], training.tokens_per_pass)
-            yield StreamedStep(passes, after, window.start.offset + read)
+            yield StreamedStep(passes, after, window.start.offset + read, counts if last else Counts())
 
 
 def window_examples(
-    window: Window,
-    chat: ChatTokenizer,
-    spec: DatasetSpec,
-    training: Training,
-    held_out: Callable[[bytes], bool],
-    counts: Counts,
-) -> list[Example]:
-    """The window's trainable examples in file order."""
+    window: Window, chat: ChatTokenizer, spec: DatasetSpec, training: Training, held_out: Callable[[bytes], bool]
+) -> tuple[list[Example], Counts]:
+    """The window's trainable examples in file order, and what became of its lines. Raises BadLine naming the line."""
     profile = get_profile(training.profile)
-    numbers, chats = [], []
-    for number, line in enumerate(window.lines, start=window.start.line):
-        if not line.strip():
-            continue
-        if held_out(line):
-            counts.held_out += 1
-            continue
-        try:
-            chats.append(profile(parse_line(line, spec)))
-        except BadLine as error:
-            raise BadLine(f"line {number}: {error}") from None
-        numbers.append(number)
-    examples = []
-    for number, example in zip(numbers, chat.examples(chats), strict=True):
-        if fitted := _fit(number, example, training, counts):
-            examples.append(fitted)
-    counts.trained += len(examples)
-    return examples
+    numbered = [(number, line) for number, line in enumerate(window.lines, start=window.start.line) if line.strip()]
+    kept = [(number, line) for number, line in numbered if not held_out(line)]
+    chats = [profile(_parsed(number, line, spec)) for number, line in kept]
+    fitted = [_fitted(number, one, training) for (number, _), one in zip(kept, chat.examples(chats), strict=True)]
+    examples = [example for example, _ in fitted if example]
+    counts = Counts(
+        trained=len(examples),
+        held_out=len(numbered) - len(kept),
+        overlong=sum(example is None for example, _ in fitted),
+        truncated=sum(truncated for _, truncated in fitted),
+    )
+    return examples, counts
 
 
-def _fit(number: int, example: Example, training: Training, counts: Counts) -> Example | None:
+def _parsed(number: int, line: bytes, spec: DatasetSpec) -> list[Message]:
+    try:
+        return parse_line(line, spec)
+    except BadLine as error:
+        raise BadLine(f"line {number}: {error}") from None
+
+
+def _fitted(number: int, example: Example, training: Training) -> tuple[Example | None, bool]:
+    """(the example as it is trained, or None for one that is dropped; whether it was truncated)."""
     if len(example.ids) <= training.max_length:
-        return example
+        return example, False
     if training.overlong == "fail":
         raise OverlongExample(
             f"line {number}: {len(example.ids)} tokens, max_length is {training.max_length}:"
@@ -155,10 +159,8 @@ def _fit(number: int, example: Example, training: Training, counts: Counts) -> E
         )
     cut = Example(example.ids[: training.max_length], example.labels[: training.max_length])
     if training.overlong == "truncate" and any(label != IGNORED for label in cut.labels):
-        counts.truncated += 1
-        return cut
-    counts.overlong += 1
-    return None
+        return cut, True
+    return None, False
 
 
 def shuffled(examples: Sequence[Example], seed: int, start: Cursor) -> list[Example]:

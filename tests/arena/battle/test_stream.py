@@ -34,7 +34,6 @@ def streamed(
     content: bytes,
     chat: ChatTokenizer,
     cursor: Cursor | None = None,
-    counts: Counts | None = None,
     **changes: object,
 ) -> list[StreamedStep]:
     training = msgspec.structs.replace(TRAINING, **changes)
@@ -46,7 +45,6 @@ def streamed(
             spec=get_spec("chat_sft_v1"),
             training=training,
             held_out=holdout_rule(training.holdout),
-            counts=counts or Counts(),
         )
     )
 
@@ -55,9 +53,14 @@ def examples_of(all_steps: list[StreamedStep]) -> Counter[tuple[int, ...]]:
     return Counter(tuple(example.ids) for one in all_steps for rows in one.passes for example in rows)
 
 
+def counts_of(all_steps: list[StreamedStep]) -> Counts:
+    return sum((one.counts for one in all_steps), start=Counts())
+
+
 def test_every_line_is_trained_once_or_held_out(chat: ChatTokenizer) -> None:
-    content, counts = quest(500), Counts()
-    trained = examples_of(streamed(content, chat, counts=counts, holdout=0.1))
+    content = quest(500)
+    steps = streamed(content, chat, holdout=0.1)
+    trained, counts = examples_of(steps), counts_of(steps)
     assert max(trained.values()) == 1
     assert trained.total() + counts.held_out == 500
     assert counts.trained == trained.total()
@@ -73,7 +76,9 @@ def test_resuming_at_any_cursor_gives_the_rest_of_the_same_steps(
     whole = streamed(content, chat)
     assert len({one.after.window for one in whole}) > 3
     for number, one in enumerate(whole):
-        assert streamed(content, chat, one.after) == whole[number + 1 :]
+        rest = streamed(content, chat, one.after)
+        assert rest == whole[number + 1 :]
+        assert counts_of(rest) + counts_of(whole[: number + 1]) == counts_of(whole)
 
 
 def test_windows_end_at_their_byte_limit_too(chat: ChatTokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,25 +134,22 @@ ALL_PROMPT = orjson.dumps({"messages": [{"role": "user", "content": "q" * 100}, 
 
 
 def test_overlong_examples_are_dropped_and_counted(chat: ChatTokenizer) -> None:
-    counts = Counts()
-    assert streamed(OVERLONG, chat, counts=counts, holdout=0.0) == []
-    assert (counts.overlong, counts.trained) == (1, 0)
+    [one] = streamed(OVERLONG, chat, holdout=0.0)
+    assert (one.passes, one.counts) == ((), Counts(overlong=1))
 
 
 def test_overlong_examples_are_truncated_to_max_length_by_hand_written_labels(chat: ChatTokenizer) -> None:
-    counts = Counts()
-    [one] = streamed(OVERLONG, chat, counts=counts, holdout=0.0, overlong="truncate")
+    [one] = streamed(OVERLONG, chat, holdout=0.0, overlong="truncate")
     [[example]] = one.passes
     letter = chat.tokenizer.token_to_id("a")
     prompt = 6 + 3  # start user newline q end newline, start assistant newline
     assert example.labels == [IGNORED] * prompt + [letter] * (64 - prompt)
-    assert (counts.truncated, counts.overlong) == (1, 0)
+    assert one.counts == Counts(trained=1, truncated=1)
 
 
 def test_a_truncated_example_without_a_label_is_dropped(chat: ChatTokenizer) -> None:
-    counts = Counts()
-    assert streamed(ALL_PROMPT, chat, counts=counts, holdout=0.0, overlong="truncate") == []
-    assert counts.overlong == 1
+    [one] = streamed(ALL_PROMPT, chat, holdout=0.0, overlong="truncate")
+    assert (one.passes, one.counts) == ((), Counts(overlong=1))
 
 
 def test_overlong_fail_names_the_line_and_the_mend(chat: ChatTokenizer) -> None:

@@ -1,0 +1,118 @@
+"""Writes seals behind the step loop's back: one in flight, at the cadence the settings allow, never into a full disk."""
+
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from msgspec import Struct
+
+from realm.arena.battle.journal import Journal
+from realm.arena.battle.seal import Seal, retain, sweep, write_seal
+from realm.arena.battle.snapshot import Snapshot
+from realm.core.config import Seals
+
+SPACE_FACTOR = 1.1  # a seal begins only with so many times its size free
+GIB = 2**30
+DAY = 86_400.0  # seconds
+
+
+class SealReport(Struct, frozen=True, kw_only=True):
+    """What one seal cost."""
+
+    seal: Seal
+    snapshot: Snapshot
+    seconds: float
+
+
+@dataclass
+class _Flight:
+    thread: threading.Thread
+    report: SealReport | None = None
+    error: OSError | None = None
+
+
+class Sealer:
+    """The seals of one campaign. All calls come from the work loop's thread."""
+
+    def __init__(self, folder: Path, settings: Seals, last_number: int):
+        self._folder = folder
+        self._settings = settings
+        self._number = last_number
+        self._flight: _Flight | None = None
+        self._due_at = time.monotonic() + settings.first_minutes * 60
+        self.sealed_at = time.monotonic()
+        self.problem: str | None = None
+
+    @property
+    def busy(self) -> bool:
+        return self._flight is not None
+
+    @property
+    def is_due(self) -> bool:
+        return time.monotonic() >= self._due_at
+
+    @property
+    def unsealed_minutes(self) -> float:
+        return (time.monotonic() - self.sealed_at) / 60
+
+    def interval(self, size: int) -> float:
+        """Seconds between seals of so many bytes, so that a day writes no more than its budget."""
+        return max(self._settings.minutes * 60, size / (self._settings.gb_per_day * GIB) * DAY)
+
+    def bytes_per_day(self, size: int) -> int:
+        return round(size * DAY / self.interval(size))
+
+    def start(self, snapshot: Snapshot, then: Callable[[SealReport], None] = lambda report: None) -> bool:
+        """Begins to write; False (with `problem` set) if the disk is too full. `then` runs in the writer's thread."""
+        free = shutil.disk_usage(self._folder).free
+        if free < SPACE_FACTOR * snapshot.size:
+            self.problem = (
+                f"a seal needs {SPACE_FACTOR * snapshot.size:,.0f} bytes, {free:,} are free in {self._folder}"
+            )
+            self._due_at = time.monotonic() + 10
+            return False
+        self._number += 1
+        flight = _Flight(threading.Thread(target=lambda: self._write(flight, snapshot, then), name="sealer"))
+        self._flight = flight
+        flight.thread.start()
+        return True
+
+    def finished(self, *, wait: bool = False) -> SealReport | None:
+        """The seal that has become durable since the last call, if any."""
+        flight = self._flight
+        if flight is None or (flight.thread.is_alive() and not wait):
+            return None
+        flight.thread.join()
+        self._flight = None
+        if flight.error:
+            self.problem = f"seal not written: {flight.error}"
+            self._due_at = time.monotonic() + 10
+            return None
+        return self._landed(flight.report)
+
+    def forget_covered(self, journal: Journal) -> None:
+        """Keeps the newest two seals, and of the journal what the older of them still needs."""
+        kept = retain(self._folder)
+        journal.begin_segment()
+        journal.forget(kept[0].journal_seq)
+
+    def _landed(self, report: SealReport | None) -> SealReport | None:
+        if report:
+            self.problem = None
+            self.sealed_at = time.monotonic()
+            self._due_at = self.sealed_at + self.interval(report.seal.size)
+        return report
+
+    def _write(self, flight: _Flight, snapshot: Snapshot, then: Callable[[SealReport], None]) -> None:
+        began = time.perf_counter()
+        try:
+            campaign = snapshot.state.campaign
+            seal = write_seal(self._folder, campaign.step, self._number, campaign.journal_seq, snapshot.parts())
+            flight.report = SealReport(seal=seal, snapshot=snapshot, seconds=time.perf_counter() - began)
+            then(flight.report)
+        except OSError as error:
+            flight.error = error
+            sweep(self._folder)  # a half-written seal must not keep the disk full

@@ -1,0 +1,88 @@
+"""History: one line for every quest that ever ended. Gold, audit and progression are counted from it.
+
+Never pruned, never rotated, durable line by line. Each daemon that ends quests has its own file.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import orjson
+from msgspec import Meta, Struct
+
+from realm.core.json_safe import json_safe
+from realm.core.jsonl import append_lines
+
+Outcome = Literal["completed", "skipped", "failed", "refused", "lost"]
+Count = Annotated[int, Meta(ge=0)]
+
+
+class DamagedHistory(ValueError):
+    """A line that is no ended quest, and is not the last: the file was edited or the disk is bad."""
+
+
+class EndedQuest(Struct, frozen=True, kw_only=True):
+    """One line. A drop that was refused has no claim; a quest that was retried has one line per claim."""
+
+    claim: Count | None
+    quest: str
+    outcome: Outcome
+    ended_at: Annotated[datetime, Meta(tz=True)]
+    priority: str | None = None
+    sha256: str | None = None  # of the plain bytes
+    bytes: Count | None = None
+    steps: Count = 0
+    examples: Count = 0
+    tokens: Count = 0
+    seal: str | None = None  # the first that covers it
+    reason: str | None = None  # why it did not complete
+    data: dict[str, Any] = {}  # lineage, skill and level, as the quest's sidecar had them
+
+
+class History:
+    """Appends to one daemon's file."""
+
+    def __init__(self, folder: Path, daemon: str):
+        """Reads the file once. Raises DamagedHistory, OSError."""
+        self._path = folder / f"{daemon}.jsonl"
+        self._ended = {(quest.claim, quest.quest) for quest in read_history(self._path)}
+
+    def append(self, ended: EndedQuest) -> bool:
+        """Durable when it returns; False if this claim of this quest is there already, from before a crash.
+
+        Raises msgspec.ValidationError for a bad field. Raises OSError: a full disk leaves the file as it was, after
+        a failed fsync the process must end.
+        """
+        if (ended.claim, ended.quest) in self._ended:
+            return False
+        fields, lost = json_safe(msgspec.to_builtins(ended))
+        if lost:
+            fields["data"]["problems"] = lost
+        msgspec.convert(fields, EndedQuest)
+        append_lines(self._path, orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE), durable=True)
+        self._ended.add((ended.claim, ended.quest))
+        return True
+
+
+def read_history(path: Path) -> Iterator[EndedQuest]:
+    """Every ended quest, oldest first; none if there is no file. A torn last line is left out, as it was never
+    acknowledged. Raises DamagedHistory for any other line that cannot be read.
+    """
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if line.endswith(b"\n"):
+                yield _ended_quest(line, path, number)
+
+
+def _ended_quest(line: bytes, path: Path, number: int) -> EndedQuest:
+    try:
+        return msgspec.json.decode(line, type=EndedQuest)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise DamagedHistory(
+            f"{path}, line {number}: {error}. Gold and audit are counted from this file: "
+            "mend the line by hand from a backup, or delete it and lose that quest's record"
+        ) from error
