@@ -8,7 +8,7 @@ import click
 from realm.arena.battle.mask import BrokenMask
 from realm.arena.battle.specs import BadLine
 from realm.armory.heroes import HeroError
-from realm.cli.quiet import silence_transformers
+from realm.armory.quiet import silence_transformers
 from realm.scrolls.train import BattleFailed, Plan, Progress, train
 
 BAR = 24  # characters

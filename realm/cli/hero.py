@@ -32,7 +32,7 @@ def ls() -> None:
 def build(hero_id: str, out: Path | None, source: str | None) -> None:
     """Make HERO's model folder: weights, tokenizer and chat template."""
     from realm.armory import smithy
-    from realm.cli.quiet import silence_transformers
+    from realm.armory.quiet import silence_transformers
     from realm.guild.trainers import get_trainer
 
     silence_transformers()

@@ -130,7 +130,7 @@ def exam(
     as_json: bool,
 ) -> None:
     """Let CHECKPOINT answer a skill's exam items and grade them."""
-    from realm.cli.quiet import silence_transformers
+    from realm.armory.quiet import silence_transformers
     from realm.scrolls.exam import sit
 
     silence_transformers()

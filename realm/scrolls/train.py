@@ -176,6 +176,7 @@ class _Battle:
         return write_checkpoint(
             self.plan.out,
             self.engine.model,
+            dict(self.engine.model.named_parameters()),
             self.plan.model,
             self.training.checkpoint_dtype,
             step=self.step,

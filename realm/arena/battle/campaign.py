@@ -21,6 +21,7 @@ class Claim(Struct, frozen=True, kw_only=True):
     priority: str
     sha256: str
     size: int  # bytes
+    training: Training  # the settings it was begun with
     epochs: int = 1
     epoch: int = 1
     schema_id: str = "chat_sft_v1"
@@ -60,7 +61,9 @@ class Campaign(Struct, frozen=True, kw_only=True):
     claims: tuple[Claim, ...] = ()
     totals: Totals = Totals()
     tokens_per_pass: int | None = None  # smaller than the settings' after an out-of-memory error
+    loss: float | None = None  # of the last step
     loss_ema: float | None = None
+    learning_rate: float | None = None  # the optimizer's own, of the last step
     validation_loss: float | None = None
     validation_step: int | None = None
     last_checkpoint_step: int = 0
@@ -76,6 +79,10 @@ class Campaign(Struct, frozen=True, kw_only=True):
     def active(self) -> Claim | None:
         return self.claims[-1] if self.cursor is not None else None
 
+    def same_moment(self, other: "Campaign | None") -> bool:
+        """Nothing was trained or decided between the two."""
+        return other is not None and (self.position, self.journal_seq) == (other.position, other.journal_seq)
+
     @property
     def ended(self) -> tuple[Claim, ...]:
         return tuple(claim for claim in self.claims if claim.outcome != "open")
@@ -85,16 +92,17 @@ class Measured(Struct, frozen=True, kw_only=True):
     """What one applied step adds."""
 
     loss: float
+    learning_rate: float
     tokens: int
     labelled_tokens: int
     examples: int
 
 
-def begin(campaign: Campaign, claim: Claim, training: Training) -> Campaign:
+def begin(campaign: Campaign, claim: Claim) -> Campaign:
     """The claim's first step comes next."""
     return replace(
         campaign,
-        training=training,
+        training=claim.training,
         last_claim=claim.number,
         cursor=Cursor(claim.number),
         claims=(*campaign.claims, replace(claim, first_step=campaign.step)),
@@ -129,7 +137,9 @@ def stepped(campaign: Campaign, after: Cursor, counts: Counts, measured: Measure
         cursor=after,
         claims=(*campaign.claims[:-1], claim),
         totals=totals,
+        loss=measured.loss,
         loss_ema=smoothed,
+        learning_rate=measured.learning_rate,
     )
 
 

@@ -28,6 +28,7 @@ class StepResult:
     padded_tokens: int
     labelled_tokens: int
     seconds: float
+    split: dict[str, float]  # seconds by part: forward and backward (one, as the loss is taken in pieces), optimizer
     applied: bool  # False: loss or gradient was not finite and the weights are untouched
 
 
@@ -36,12 +37,21 @@ class Engine:
 
     def __init__(self, model: PreTrainedModel, training: Training, pad: int):
         self.model = model
-        self.training = training
         self.pad = pad
-        self.optimizer = torch.optim.AdamW(_parameter_groups(model, training), fused=True)
-        if training.gradient_checkpointing:
-            model.gradient_checkpointing_enable({"use_reentrant": False})
+        self.optimizer = torch.optim.AdamW(_parameter_groups(model), fused=True)
+        self.adopt(training)
         model.train()
+
+    def adopt(self, training: Training) -> None:
+        """From the next step on these settings hold; weights and moments stay."""
+        self.training = training
+        decays = (training.weight_decay, 0.0)
+        for group, decay in zip(self.optimizer.param_groups, decays, strict=True):
+            group.update(weight_decay=decay, betas=(training.beta1, training.beta2))
+        if training.gradient_checkpointing:
+            self.model.activation_checkpointing_enable({"use_reentrant": False})
+        elif self.model.is_activation_checkpointing:
+            self.model.activation_checkpointing_disable()
 
     def step(self, number: int, step: Step) -> StepResult:
         """Trains on one step; `number` counts from 1 over the campaign's life."""
@@ -50,11 +60,13 @@ class Engine:
             group["lr"] = learning_rate_at(number, self.training)
         labelled = sum(_labelled(one) for one in step)
         loss = sum(self._pass_loss(one, backward_scale=1.0 / labelled) for one in step) / labelled
+        computed = time.perf_counter()
         norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), self.training.gradient_clip))
         applied = math.isfinite(loss) and math.isfinite(norm)
         if applied:
             self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
+        done = time.perf_counter()
         return StepResult(
             loss=loss,
             gradient_norm=norm,
@@ -62,7 +74,8 @@ class Engine:
             tokens=sum(len(example.ids) for one in step for example in one),
             padded_tokens=sum(len(one) * len(one[0].ids) for one in step),
             labelled_tokens=labelled,
-            seconds=time.perf_counter() - began,
+            seconds=done - began,
+            split={"forward_backward": computed - began, "optimizer": done - computed},
             applied=applied,
         )
 
@@ -106,12 +119,8 @@ def _labelled(examples: Pass) -> int:
     return sum(label != IGNORED for example in examples for label in example.labels[1:])
 
 
-def _parameter_groups(model: nn.Module, training: Training) -> list[dict[str, object]]:
-    """Weight decay on matrices only: norms and biases are scales, not weights."""
+def _parameter_groups(model: nn.Module) -> list[dict[str, object]]:
+    """Matrices, which decay, and vectors, which do not: norms and biases are scales, not weights."""
     matrices = [parameter for parameter in model.parameters() if parameter.ndim >= 2]
     vectors = [parameter for parameter in model.parameters() if parameter.ndim < 2]
-    shared = {"lr": training.learning_rate, "betas": (training.beta1, training.beta2)}
-    return [
-        {"params": matrices, "weight_decay": training.weight_decay, **shared},
-        {"params": vectors, "weight_decay": 0.0, **shared},
-    ]
+    return [{"params": matrices}, {"params": vectors}]

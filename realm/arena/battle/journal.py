@@ -8,6 +8,7 @@ begins with each seal, and segments that no kept seal needs are removed.
 import os
 import zlib
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,9 @@ class Line(Struct, frozen=True, kw_only=True):
 
 
 class Journal:
-    """The open journal of one campaign. Raises JournalHole, OSError at opening."""
+    """The open journal of one campaign. An empty folder begins with line `first`. Raises JournalHole, OSError."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, first: int = 1):
         self._folder = folder
         _remove_unborn(folder)
         self.lines: list[Line] = []
@@ -53,7 +54,7 @@ class Journal:
         for segment in segments:
             self._read(segment, is_last=segment == segments[-1])
         if not segments:
-            self._begin_segment(1)
+            self._begin_segment(first)
 
     @property
     def last_seq(self) -> int:
@@ -80,7 +81,7 @@ class Journal:
     def forget(self, seq: int) -> None:
         """Removes segments that hold no line after `seq`."""
         segments = _segments(self._folder)
-        for segment, following in zip(segments, segments[1:], strict=False):
+        for segment, following in pairwise(segments):
             if _first_seq(following) <= seq + 1:
                 segment.unlink()
         self.lines = [line for line in self.lines if line.seq > seq]
@@ -129,6 +130,16 @@ def _segments(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob(f"[0-9]*{SUFFIX}"))
 
 
+def set_aside(folder: Path) -> Path:
+    """Moves a journal with a hole out of the way, for a person to look at; returns where it lies now."""
+    number = 1 + sum(1 for _ in folder.parent.glob(f"{folder.name}-hole-*"))
+    aside = folder.with_name(f"{folder.name}-hole-{number}")
+    folder.rename(aside)
+    folder.mkdir()
+    fsync_directory(folder.parent)
+    return aside
+
+
 def _remove_unborn(folder: Path) -> None:
     for leftover in folder.glob(f".*{SUFFIX}"):
         leftover.unlink()
@@ -163,6 +174,6 @@ def _good_lines(content: bytes) -> Iterator[tuple[Line, int]]:
 
 def _lines_behind(content: bytes, end: int) -> Iterator[Line]:
     """Whole lines behind a damaged one."""
-    for text in content[end:].replace(b"\0", b"\n").split(b"\n"):
-        if line := _decoded(text):
+    for text in content[end:].split(b"\n")[:-1]:
+        if line := _decoded(text.strip(b"\0")):
             yield line

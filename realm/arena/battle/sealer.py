@@ -1,4 +1,4 @@
-"""Writes seals behind the step loop's back: one in flight, at the cadence the settings allow, never into a full disk."""
+"""Writes seals behind the step loop's back: one in flight, at the settings' cadence, never into a full disk."""
 
 import shutil
 import threading

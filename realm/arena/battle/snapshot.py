@@ -61,7 +61,7 @@ def read_state(seal: Seal) -> SealedState:
 
 @torch.no_grad()
 def restore(engine: Engine, seal: Seal) -> None:
-    """Puts a seal's weights and optimizer state into a fresh engine of the same shape. Raises KeyError, RuntimeError."""
+    """Puts a seal's weights and moments into a fresh engine of the same shape. Raises KeyError, RuntimeError."""
     weights, moments = _tensors(seal.path(WEIGHTS)), _tensors(seal.path(OPTIMIZER))
     for name, parameter in engine.model.named_parameters():
         parameter.copy_(weights[name])

@@ -50,7 +50,7 @@ def recognise(row: Any) -> DatasetSpec:
         raise _not_an_object(row)
     metadata = row.get("metadata")
     if isinstance(metadata, dict) and (stated := metadata.get("schema_id")) is not None:
-        if stated not in SPECS:
+        if not isinstance(stated, str) or stated not in SPECS:
             raise BadLine(f"unknown schema_id {stated!r} in its metadata", f"use one of {_known()}", "unknown_schema")
         return SPECS[stated]
     for spec in SPECS.values():

@@ -1,0 +1,213 @@
+"""What the trainer tells: log lines, events, metrics rows, and the two status documents.
+
+The work loop leaves a view behind after every step; the heartbeat thread turns the newest one into files, so the step
+loop never waits for a disk.
+"""
+
+import os
+import time
+from collections import deque
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from realm.arena.battle.campaign import Campaign
+from realm.arena.battle.engine import StepResult
+from realm.arena.battle.speed import mfu
+from realm.core.daemon import Frame
+from realm.core.events import EventLog
+from realm.core.metrics import MetricsWriter
+from realm.core.paths import Home
+from realm.core.status import (
+    BattleStatus,
+    LastSeal,
+    StepSeconds,
+    Totals,
+    TrainingStatus,
+    write_status,
+)
+
+SPEED_STEPS = 50  # steps that the measured speed is averaged over
+
+
+@dataclass(frozen=True)
+class View:
+    """The battle as of the last step. Replaced as a whole, so that a reader never sees half of two."""
+
+    state: str = "starting"
+    campaign: Campaign | None = None
+    result: StepResult | None = None
+    mask_ratio: float | None = None
+    bytes_done: int = 0
+    waiting: int | None = None
+    pause_reasons: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    unsealed_minutes: float | None = None
+    last_seal: LastSeal | None = None
+    seal_bytes_per_day: int | None = None
+    newest_checkpoint: str | None = None
+
+
+@dataclass(frozen=True)
+class Pace:
+    """One step as the clock saw it."""
+
+    at: float  # monotonic seconds
+    tokens: int
+    bytes_done: int
+
+
+@dataclass
+class BattleLog:
+    """Everything the trainer writes for others to read."""
+
+    home: Home
+    parameters: int = 0
+    peak: float = 0.0  # FLOP/s of this device's matmul
+    view: View = field(default_factory=View)
+
+    def __post_init__(self) -> None:
+        self.events = EventLog(self.home.events, "trainer")
+        self.metrics = MetricsWriter(self.home.metrics, "trainer")
+        self._pace: deque[Pace] = deque(maxlen=SPEED_STEPS)
+
+    def show(self, **changes: Any) -> None:
+        self.view = replace(self.view, **changes)
+
+    def stepped(self, campaign: Campaign, result: StepResult, mask_ratio: float, bytes_done: int) -> None:
+        """After every applied step."""
+        self._pace.append(Pace(time.monotonic(), result.tokens, bytes_done))
+        self.show(state="working", campaign=campaign, result=result, mask_ratio=mask_ratio, bytes_done=bytes_done)
+        self.metrics.write(self._row(campaign, result, mask_ratio))
+
+    def rest(self) -> None:
+        """The next step's speed has nothing to do with the last one's: a pause, an idle hour, another quest."""
+        self._pace.clear()
+
+    def heartbeat(self, frame: Frame) -> None:
+        """In the heartbeat thread."""
+        view = self.view
+        self.metrics.flush()
+        for document in (self._training(frame, view), self._battle(frame, view)):
+            if problem := write_status(self.home.status, document):
+                frame.log("status", reason=problem)
+
+    def _row(self, campaign: Campaign, result: StepResult, mask_ratio: float) -> dict[str, Any]:
+        claim = campaign.claims[-1]
+        row: dict[str, Any] = {
+            "step": campaign.step,
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "claim": claim.number,
+            "quest": claim.quest,
+            "loss": result.loss,
+            "loss_ema": campaign.loss_ema,
+            "learning_rate": result.learning_rate,
+            "gradient_norm": result.gradient_norm,
+            "mask_ratio": mask_ratio,
+            "tokens": result.tokens,
+            "labelled_tokens": result.labelled_tokens,
+            "padded_tokens": result.padded_tokens,
+            "seconds": result.seconds,
+        }
+        if campaign.validation_step == campaign.step:
+            row["validation_loss"] = campaign.validation_loss
+        return row
+
+    def _training(self, frame: Frame, view: View) -> TrainingStatus:
+        campaign, result = view.campaign, view.result
+        speed = self._tokens_per_second()
+        header = frame.header(view.state, list(view.problems))
+        if campaign is None:
+            return TrainingStatus(**header, pause_reasons=list(view.pause_reasons))
+        claim = campaign.active
+        return TrainingStatus(
+            **header,
+            step=campaign.step,
+            quest=claim.quest if claim else None,
+            quest_step=claim.steps if claim else None,
+            quest_progress=self._progress(view),
+            quests_waiting=view.waiting,
+            loss=result.loss if result else None,
+            loss_ema=campaign.loss_ema,
+            validation_loss=campaign.validation_loss,
+            validation_step=campaign.validation_step,
+            learning_rate=result.learning_rate if result else None,
+            gradient_norm=result.gradient_norm if result else None,
+            mask_ratio=view.mask_ratio,
+            tokens_per_second=speed,
+            mfu=mfu(speed, self.parameters, self.peak) if speed and self.peak else None,
+            eta_seconds=self._eta(view),
+            step_seconds=StepSeconds(**result.split) if result else None,
+            memory_bytes=_resident_bytes(),
+            unsealed_minutes=view.unsealed_minutes,
+            last_seal=view.last_seal,
+            seal_bytes_per_day_estimate=view.seal_bytes_per_day,
+            totals=Totals(
+                steps=campaign.step,
+                tokens=campaign.totals.tokens,
+                examples=campaign.totals.examples,
+                quests=campaign.totals.quests,
+            ),
+            pause_reasons=list(view.pause_reasons),
+        )
+
+    def _battle(self, frame: Frame, view: View) -> BattleStatus:
+        campaign, result = view.campaign, view.result
+        header = frame.header(view.state, list(view.problems))
+        claim = campaign.active if campaign else None
+        if campaign is None or claim is None:
+            return BattleStatus(**header, battle_state=_battle_state(view), hero_checkpoint=view.newest_checkpoint)
+        progress = self._progress(view)
+        return BattleStatus(
+            **header,
+            battle_state=_battle_state(view),
+            quest=claim.quest,
+            round=claim.steps,
+            total_rounds=max(claim.steps, round(claim.steps / progress)) if progress else None,
+            damage_dealt=1 / result.loss if result and result.loss > 0 else None,
+            damage_taken=result.loss if result else None,
+            validation_damage=campaign.validation_loss,
+            rounds_per_second=self._per_second(len(self._pace) - 1),
+            seconds_remaining=self._eta(view),
+            hero_checkpoint=view.newest_checkpoint,
+            battle_started_at=datetime.fromisoformat(claim.claimed_at) if claim.claimed_at else None,
+        )
+
+    def _progress(self, view: View) -> float | None:
+        claim = view.campaign.active if view.campaign else None
+        if claim is None:
+            return None
+        done = (claim.epoch - 1) * claim.size + view.bytes_done
+        return min(1.0, done / max(1, claim.size * claim.epochs))
+
+    def _tokens_per_second(self) -> float | None:
+        return self._per_second(sum(pace.tokens for pace in list(self._pace)[1:]))
+
+    def _eta(self, view: View) -> float | None:
+        progress = self._progress(view)
+        pace = list(self._pace)
+        claim = view.campaign.active if view.campaign else None
+        if progress is None or claim is None or len(pace) < 2:
+            return None
+        bytes_per_second = self._per_second(pace[-1].bytes_done - pace[0].bytes_done)
+        left = (1 - progress) * claim.size * claim.epochs
+        return left / bytes_per_second if bytes_per_second and bytes_per_second > 0 else None
+
+    def _per_second(self, amount: float) -> float | None:
+        pace = list(self._pace)
+        elapsed = pace[-1].at - pace[0].at if len(pace) > 1 else 0.0
+        return amount / elapsed if elapsed > 0 else None
+
+
+def _battle_state(view: View) -> str:
+    if view.state == "paused":
+        return "paused"
+    if view.state == "starting":
+        return "preparing"
+    return "fighting" if view.campaign and view.campaign.active else "idle"
+
+
+def _resident_bytes() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,122 @@
+"""The trainer's side of the queue: which quest is next, and where a claim's folder goes when a seal covers it."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from realm.arena.battle.campaign import Campaign, Claim
+from realm.core.config import Training
+from realm.core.history import EndedQuest, History
+from realm.core.quests import QUEST_FILE, QuestGone, QuestMetaError, QuestQueue, read_meta
+
+
+class QuestBoard:
+    """Claims and files quests. Every call may be repeated after a crash."""
+
+    def __init__(self, queue: QuestQueue, history: History):
+        self.queue = queue
+        self._history = history
+
+    def next_claim(self, number: int, training: Training) -> Claim | None:
+        """The first waiting quest as a claim; nothing is moved yet. What cannot be read goes to failed/."""
+        for quest in self.queue.waiting():
+            try:
+                meta = read_meta(quest.path)
+                size = (quest.path / QUEST_FILE).stat().st_size
+            except FileNotFoundError as error:
+                if self.queue.find(quest.name):  # not merely moved by hand since we looked
+                    self._fail_unread(quest.name, f"{error.filename} is missing")
+                continue
+            except QuestMetaError as error:
+                self._fail_unread(quest.name, str(error))
+                continue
+            return Claim(
+                number=number,
+                quest=quest.name,
+                priority=quest.priority or meta.priority,
+                sha256=meta.sha256,
+                size=size,
+                training=training,
+                epochs=meta.epochs,
+                schema_id=meta.schema_id,
+                skill=meta.skill,
+                level=meta.level,
+                claimed_at=_now(),
+            )
+        return None
+
+    def take(self, claim: Claim) -> Path | None:
+        """The claim's quest file, its folder brought to processing/ from wherever it lies; None if it is nowhere."""
+        try:
+            return self.queue.reclaim(claim.quest) / QUEST_FILE
+        except QuestGone:
+            return None
+
+    def release_unclaimed(self, campaign: Campaign, journalled: set[str]) -> list[str]:
+        """Sends back what lies in processing/ without a line in the journal; returns the names."""
+        known = journalled | {claim.quest for claim in campaign.claims}
+        released = []
+        for name in self.queue.names("processing"):
+            if name not in known:
+                self.queue.release(name, _admitted_priority(self.queue, name))
+                released.append(name)
+        return released
+
+    def file(self, claim: Claim, seal: str) -> None:
+        """An ended claim that a seal covers: verdict, folder, history line."""
+        result = _result(claim, seal)
+        verdict = msgspec.json.format(msgspec.json.encode(result), indent=2)
+        outcome = claim.outcome
+        try:
+            self._bring_back(claim.quest)
+            if outcome == "failed":
+                self.queue.fail(claim.quest, verdict)
+            elif outcome in ("completed", "skipped"):
+                self.queue.complete(claim.quest, verdict)
+        except QuestGone:
+            outcome = "lost"
+        self._history.append(
+            EndedQuest(
+                claim=claim.number,
+                quest=claim.quest,
+                outcome=outcome if outcome != "open" else "lost",
+                ended_at=datetime.now(UTC),
+                priority=claim.priority,
+                sha256=claim.sha256,
+                bytes=claim.size,
+                steps=claim.steps,
+                examples=claim.examples,
+                tokens=claim.tokens,
+                seal=seal,
+                reason=claim.reason,
+                data={"skill": claim.skill, "level": claim.level, "first_step": claim.first_step},
+            )
+        )
+
+    def _bring_back(self, name: str) -> None:
+        """A hand moved a claimed quest back among the waiting ones."""
+        found = self.queue.find(name)
+        if found and found.priority:
+            self.queue.claim(name)
+
+    def _fail_unread(self, name: str, reason: str) -> None:
+        self.queue.claim(name)
+        self.queue.fail(name, msgspec.json.encode({"reason": reason, "how_to_mend": "drop the file again"}))
+
+
+def _result(claim: Claim, seal: str) -> dict[str, Any]:
+    mean = claim.loss_sum / claim.labelled_tokens if claim.labelled_tokens else None
+    return {**msgspec.to_builtins(claim), "mean_loss": mean, "seal": seal, "gold": 100 * (claim.outcome == "completed")}
+
+
+def _admitted_priority(queue: QuestQueue, name: str) -> Any:
+    try:
+        return read_meta(queue.home.processing / name).priority
+    except (FileNotFoundError, QuestMetaError):
+        return "normal"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,171 @@
+"""When the trainer seals, what a seal brings about, and the checkpoints made from seals."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from realm.arena.battle.campaign import Campaign
+from realm.arena.battle.checkpoint import retire, write_checkpoint
+from realm.arena.battle.journal import Journal
+from realm.arena.battle.loaded_hero import LoadedHero
+from realm.arena.battle.sealer import Sealer, SealReport
+from realm.arena.battle.snapshot import Snapshot, take_snapshot
+from realm.arena.battle_log import BattleLog
+from realm.arena.quest_board import QuestBoard
+from realm.core.checkpoint_ledger import CheckpointLedger, CheckpointRecord
+from realm.core.config import Config
+from realm.core.daemon import Frame
+from realm.core.paths import Home
+from realm.core.status import LastSeal
+
+
+class SealKeeper:
+    """Seals of one loaded hero. `campaign` is asked for at each seal, as it changes with every step."""
+
+    def __init__(
+        self,
+        frame: Frame,
+        home: Home,
+        log: BattleLog,
+        board: QuestBoard,
+        config: Config,
+        model_folder: Path,
+        hero: LoadedHero,
+        journal: Journal,
+    ):
+        self._frame, self._home, self._log, self._board = frame, home, log, board
+        self._config, self._model_folder, self._hero, self._journal = config, model_folder, hero, journal
+        self._sealer = Sealer(home.seals, config.seals, _last_number(home.seals))
+        self._ledger = CheckpointLedger(home.current_model)
+        self._sealed: Campaign | None = None
+        self.asked = False  # somebody wants a seal as soon as none is in flight
+
+    @property
+    def problem(self) -> str | None:
+        """Why no seal can be written."""
+        return self._sealer.problem
+
+    @property
+    def unsealed_minutes(self) -> float:
+        return self._sealer.unsealed_minutes
+
+    @property
+    def is_overdue(self) -> bool:
+        """A full disk has kept seals away for longer than the settings allow."""
+        return self.problem is not None and self.unsealed_minutes >= self._config.seals.max_unsealed_minutes
+
+    def covers(self, campaign: Campaign) -> bool:
+        """Nothing happened since the newest seal."""
+        return campaign.same_moment(self._sealed)
+
+    def start_if_due(self, campaign: Campaign) -> None:
+        crowded = len(campaign.claims) > self._config.seals.max_open_claims
+        if self._sealer.busy or not (self.asked or self._sealer.is_due or crowded):
+            return
+        self.asked = not self.covers(campaign) and not self._sealer.start(self._snapshot(campaign))
+
+    def seal_now(self, campaign: Campaign) -> set[int]:
+        """A seal of this very moment, durable on return; on a full disk the newest older one stays."""
+        self._frame.tick("seal")
+        filed = self.land(wait=True)
+        if not self.covers(campaign) and self._sealer.start(self._snapshot(campaign)):
+            filed |= self.land(wait=True)
+        return filed
+
+    def land(self, *, wait: bool = False) -> set[int]:
+        """If a seal has become durable: files the claims it covers, returns their numbers."""
+        report = self._sealer.finished(wait=wait)
+        if report is None:
+            return set()
+        seal, sealed = report.seal, report.snapshot.state.campaign
+        self._sealed = sealed
+        self.file(sealed, seal.folder.name)
+        self._sealer.forget_covered(self._journal)
+        self._frame.log("seal", name=seal.folder.name, bytes=seal.size, seconds=f"{report.seconds:.2f}")
+        self._log.events.emit("seal.written", f"sealed at step {seal.step:,}", step=seal.step, key=seal.folder.name)
+        self._log.show(
+            unsealed_minutes=0.0,
+            seal_bytes_per_day=self._sealer.bytes_per_day(seal.size),
+            last_seal=_last_seal(report),
+        )
+        return {claim.number for claim in sealed.ended}
+
+    def file(self, sealed: Campaign, seal_name: str) -> None:
+        """Ended claims that a seal covers go where they belong. Again is harmless."""
+        for claim in sealed.ended:
+            self._board.file(claim, seal_name)
+            if claim.outcome in ("completed", "failed"):
+                event, line = (
+                    ("quest.completed", "complete") if claim.outcome == "completed" else ("quest.failed", "fail")
+                )
+                text = f"{claim.quest}: {claim.steps:,} steps" + (f"; {claim.reason}" if claim.reason else "")
+                self._log.events.emit(event, text, claim=claim.number, data={"steps": claim.steps, "seal": seal_name})
+                self._frame.log(line, quest=claim.quest, steps=claim.steps, reason=claim.reason)
+
+    def checkpoint(self, campaign: Campaign) -> set[int]:
+        """Begins a seal from which a checkpoint is made, unless this step has one; returns the numbers filed."""
+        if any(record.step == campaign.step for record in self._ledger.list_all()):
+            return set()
+        self._frame.tick("seal")
+        filed = self.land(wait=True)
+        self._sealer.start(self._snapshot(campaign), then=self._make_checkpoint)
+        return filed
+
+    def newest_checkpoint(self) -> str | None:
+        latest = self._ledger.get_latest()
+        return latest.canonical_name if latest else None
+
+    def _snapshot(self, campaign: Campaign) -> Snapshot:
+        self._log.metrics.flush()  # a seal must not cover steps whose rows a kill could still take
+        return take_snapshot(self._hero.engine, campaign, self._hero.fingerprint)
+
+    def _make_checkpoint(self, report: SealReport) -> None:
+        """In the sealer's thread, from the seal's own copy of the weights."""
+        campaign = report.snapshot.state.campaign
+        try:
+            record = self._write_checkpoint(report)
+            retired = retire(self._ledger, self._config.retention, campaign.training.checkpoint_steps)
+            self._ledger.write_index(self._home.status / "checkpoint_ledger.json")
+        except OSError as error:  # the seal holds the same weights: no training is lost
+            self._frame.log("wait", reason=f"checkpoint not written: {error}")
+            self._log.events.emit("resource.short", f"a checkpoint was not written: {error}", key=str(error))
+            return
+        self._frame.log("checkpoint", name=record.canonical_name, retired=", ".join(retired) or None)
+        self._log.events.emit("checkpoint.saved", record.canonical_name, step=record.step)
+        self._log.show(newest_checkpoint=record.canonical_name)
+
+    def _write_checkpoint(self, report: SealReport) -> CheckpointRecord:
+        sealed = report.snapshot.state.campaign
+        claim = sealed.claims[-1]
+        return write_checkpoint(
+            self._home.current_model,
+            self._hero.engine.model,
+            report.snapshot.weights,
+            self._model_folder,
+            sealed.training.checkpoint_dtype,
+            step=sealed.step,
+            train_loss=sealed.loss,
+            val_loss=sealed.validation_loss,
+            learning_rate=sealed.learning_rate,
+            epoch=float(claim.epoch),
+            accuracy=None,
+            training_files=[one.quest for one in sealed.claims],
+            skill_name=claim.skill,
+            skill_level=claim.level,
+            total_examples=sealed.totals.examples,
+            total_tokens=sealed.totals.tokens,
+            hero=sealed.hero,
+            config_hash=sealed.training.digest,
+            fingerprint=self._hero.fingerprint,
+        )
+
+
+def _last_number(seals: Path) -> int:
+    names = (path.name.removeprefix("corrupt-").rpartition("-")[2] for path in seals.iterdir())
+    return max((int(number) for number in names if number.isdecimal()), default=0)
+
+
+def _last_seal(report: SealReport) -> LastSeal:
+    seal = report.seal
+    return LastSeal(
+        name=seal.folder.name, step=seal.step, at=datetime.now(UTC), bytes=seal.size, seconds=report.seconds
+    )

@@ -1,0 +1,395 @@
+"""The trainer as a process, on real homes: what it promises when it is killed, paused, skipped and changed."""
+
+import os
+import random
+import shutil
+from pathlib import Path
+
+import msgspec
+import orjson
+import pytest
+
+from realm.arena.battle.campaign import Claim
+from realm.arena.battle.chat import ChatTokenizer
+from realm.arena.battle.holdout import holdout_rule
+from realm.arena.battle.journal import Journal, Position
+from realm.arena.battle.seal import newest_verified
+from realm.arena.battle.snapshot import WEIGHTS
+from realm.arena.battle.specs import get_spec
+from realm.arena.battle.stream import Cursor, steps
+from realm.armory.heroes import load_hero
+from realm.core.checkpoint_ledger import CheckpointLedger
+from realm.core.config import load_config, training_of
+from realm.core.control import Control
+from realm.core.events import tail
+from realm.core.history import EndedQuest, read_history
+from realm.core.metrics import read_metrics
+from realm.core.paths import Home
+from realm.core.quests import RESULT_FILE, QuestQueue
+from realm.core.status import TrainingStatus, read_status
+from realm.guild.trainers import get_trainer
+from tests.arena.realm_home import eventually, log_of, make_home, put_quest, running, start
+from tests.settings import TRAINING
+
+BIN = get_trainer("bin")
+
+
+def lines(count: int, level: int = 1, first: int = 0) -> bytes:
+    return b"".join(orjson.dumps(BIN.to_chat(BIN.make(level, "train", first + n))) + b"\n" for n in range(count))
+
+
+@pytest.fixture
+def home(tmp_path: Path, squire: Path) -> Home:
+    return make_home(tmp_path / "home", squire)
+
+
+def done(home: Home, count: int) -> bool:
+    return len(QuestQueue(home).names("recently_completed")) == count
+
+
+def finish(home: Home, count: int) -> None:
+    """Runs the trainer until so many quests are completed, then ends it cleanly."""
+    with running("trainer", home) as trainer:
+        eventually(lambda: done(home, count) or trainer.poll() is not None, what=f"{count} quests completed")
+    assert trainer.returncode == 0, log_of(home)
+    assert done(home, count), log_of(home)
+
+
+def weights(home: Home) -> str:
+    """SHA-256 of the newest seal's weights."""
+    seal, problems = newest_verified(home.seals)
+    assert seal
+    assert problems == []
+    return seal.manifest.parts[WEIGHTS].sha256
+
+
+def history(home: Home) -> list[EndedQuest]:
+    return list(read_history(home.history / "trainer.jsonl"))
+
+
+def status(home: Home) -> TrainingStatus:
+    document = read_status(home.status / TrainingStatus.FILE, TrainingStatus)
+    assert document
+    return document
+
+
+def test_quests_are_trained_by_priority_and_everything_written_about_them_adds_up(home: Home) -> None:
+    late = put_quest(home, lines(120), priority="low")
+    mid = put_quest(home, lines(90, first=500))
+    first = put_quest(home, lines(60, first=900), priority="high", epochs=2)
+    finish(home, 3)
+    ended = history(home)
+    assert [(one.claim, one.quest, one.outcome) for one in ended] == [
+        (1, first, "completed"),
+        (2, mid, "completed"),
+        (3, late, "completed"),
+    ]
+    rows = read_metrics(home.metrics)
+    assert [row["step"] for row in rows] == list(range(1, len(rows) + 1))
+    for one in ended:
+        mine = [row for row in rows if row["claim"] == one.claim]
+        result = orjson.loads((home.completed / one.quest / RESULT_FILE).read_bytes())
+        assert one.steps == result["steps"] == len(mine) > 0
+        assert one.tokens == result["tokens"] == sum(row["tokens"] for row in mine)
+        assert result["mean_loss"] == pytest.approx(
+            sum(row["loss"] * row["labelled_tokens"] for row in mine) / sum(row["labelled_tokens"] for row in mine)
+        )
+    assert rows[-1]["loss"] < rows[0]["loss"]
+    shown = status(home)
+    assert (shown.step, shown.totals and shown.totals.quests) == (len(rows), 3)
+    assert shown.learning_rate == rows[-1]["learning_rate"]
+    assert 1 <= len(list(home.seals.iterdir())) <= 2
+    ledger = CheckpointLedger(home.current_model)
+    assert [record.step % 25 for record in ledger.list_all()] == [0] * (len(rows) // 25)
+    assert all(ledger.verify(record) == [] for record in ledger.list_all())
+
+
+def step_now(home: Home) -> int:
+    rows = read_metrics(home.metrics)
+    return int(rows[-1]["step"]) if rows else 0
+
+
+def set_config(home: Home, **changes: object) -> None:
+    """As a person with an editor: the whole file anew."""
+    config = orjson.loads(home.config_file.read_bytes())
+    for section, values in changes.items():
+        config[section] = {**config.get(section, {}), **values}  # type: ignore[dict-item]
+    whole = home.config_file.with_name(".config.json")
+    whole.write_bytes(orjson.dumps(config))
+    whole.rename(home.config_file)
+
+
+def test_killed_at_random_moments_it_ends_with_the_weights_of_an_uninterrupted_run(home: Home, tmp_path: Path) -> None:
+    """Four quests, a pause, a skip, a new learning rate and a checkpoint; REALM_TEST_KILLS sets how many kills."""
+    kills = int(os.environ.get("REALM_TEST_KILLS", "4"))
+    for number in range(4):
+        put_quest(home, lines(220, first=1000 * number), name=f"q{number}.jsonl")
+    calm = Home(tmp_path / "calm")
+    shutil.copytree(home.root, calm.root)
+    set_config(home, seals={"minutes": 0.01, "first_minutes": 0.01})
+    dice = random.Random(5)
+    control = Control(home)
+    acts = {
+        5: lambda: control.raise_flag("pause", "a test"),
+        17: lambda: control.raise_flag("skip"),
+        23: lambda: set_config(home, training={"learning_rate": 0.0007}),
+    }
+    aims = sorted(dice.sample(range(1, 42), kills))
+    while aims or acts:
+        trainer = start("trainer", home)
+        aim = aims.pop(0) if aims else 99
+        while trainer.poll() is None and not (step_now(home) >= aim and not due(acts, home)):
+            for step in due(acts, home):
+                acts.pop(step)()
+                if step == 5:
+                    eventually(lambda: status(home).state == "paused")
+                    control.resume()
+            if not acts and aim == 99:
+                break
+        trainer.kill()
+        trainer.wait()
+    finish(home, 4)
+    journal_of(home, calm)
+    finish(calm, 4)
+    assert weights(home) == weights(calm)
+    assert [(one.claim, one.outcome, one.steps) for one in history(home)] == [
+        (one.claim, one.outcome, one.steps) for one in history(calm)
+    ]
+    assert [one.outcome for one in history(home)].count("skipped") == 1
+    assert rows_of(home) == rows_of(calm)
+    assert {row["learning_rate"] for row in read_metrics(home.metrics)} >= {0.002, 0.0007}
+
+
+def due(acts: dict[int, object], home: Home) -> list[int]:
+    return [step for step in acts if step_now(home) >= step]
+
+
+def rows_of(home: Home) -> list[tuple[object, ...]]:
+    return [(row["step"], row["claim"], row["loss"], row["learning_rate"]) for row in read_metrics(home.metrics)]
+
+
+def journal_of(killed: Home, calm: Home) -> None:
+    """Writes what was decided in the killed run, read from its results and metrics, into the calm one's journal."""
+    journal = Journal(calm.journal)
+    rows = read_metrics(killed.metrics)
+    changed_at = next(row["step"] for row in rows if row["learning_rate"] == 0.0007) - 1
+    for ended in history(killed):
+        result = orjson.loads((killed.completed / ended.quest / RESULT_FILE).read_bytes())
+        first = result["first_step"]
+        fresh = Claim(
+            **{key: result[key] for key in ("number", "quest", "priority", "sha256", "size")}, training=TRAINING
+        )
+        claim = {**msgspec.to_builtins(fresh), "training": result["training"]}
+        journal.append("claim", Position(first, ended.claim - 1, -1, 0), claim=claim)  # type: ignore[operator]
+        began_with_the_old_rate = result["training"]["learning_rate"] == 0.002
+        if began_with_the_old_rate and first <= changed_at < first + ended.steps:
+            at = Position(changed_at, ended.claim or 0, 0, changed_at - first)
+            journal.append("config", at, changes={"learning_rate": 0.0007})
+        if ended.outcome == "skipped":
+            journal.append("skip", Position(first + ended.steps, ended.claim or 0, 0, ended.steps), flag="x")
+    set_config(calm, training={"learning_rate": 0.0007})
+
+
+def test_a_skip_before_a_crash_skips_one_quest_not_two(home: Home) -> None:
+    """The flag is journalled, then unlinked; a kill between the two leaves it lying."""
+    for number in range(3):
+        put_quest(home, lines(400, first=1000 * number), name=f"q{number}.jsonl")
+    never_lower = "from realm.core.control import Control; import os; Control.lower = lambda *_: os._exit(9); "
+    trainer = start("trainer", home, never_lower)
+    eventually(lambda: step_now(home) >= 2)
+    Control(home).raise_flag("skip")
+    assert trainer.wait(60) == 9
+    assert (home.control / ".skip").exists()
+    finish(home, 3)
+    assert sorted(one.outcome for one in history(home)) == ["completed", "completed", "skipped"]
+    assert not (home.control / ".skip").exists()
+
+
+def test_flags_placed_while_it_is_down_are_obeyed_at_its_start(home: Home) -> None:
+    put_quest(home, lines(60))
+    (home.control / ".pause").touch()
+    with running("trainer", home):
+        eventually(lambda: (home.status / TrainingStatus.FILE).exists() and status(home).state == "paused")
+        assert status(home).pause_reasons == [".pause"]
+        assert (status(home).step, QuestQueue(home).names("processing")) == (0, [])
+        (home.control / ".pause").unlink()
+        eventually(lambda: done(home, 1))
+
+
+def test_stop_seals_releases_and_waits_for_a_person(home: Home) -> None:
+    put_quest(home, lines(200))
+    with running("trainer", home) as trainer:
+        eventually(lambda: step_now(home) >= 3)
+        Control(home).raise_flag("stop", "maintenance")
+        eventually(lambda: status(home).state == "stopped")
+        assert status(home).unsealed_minutes == 0.0
+        stopped_at = newest_verified(home.seals)[0]
+        assert stopped_at
+        assert stopped_at.step == step_now(home)
+        Control(home).resume()
+        eventually(lambda: done(home, 1) or trainer.poll() is not None)
+    assert done(home, 1), log_of(home)
+
+
+def test_a_hold_pauses_with_its_reason(home: Home) -> None:
+    Control(home).place_hold("guardian", "GPU at 95 degrees")
+    put_quest(home, lines(60))
+    with running("trainer", home):
+        eventually(lambda: (home.status / TrainingStatus.FILE).exists() and status(home).state == "paused")
+        assert status(home).pause_reasons == ["hold of guardian: GPU at 95 degrees"]
+        Control(home).lift_hold("guardian")
+        eventually(lambda: done(home, 1))
+
+
+def test_a_corrupted_newest_seal_falls_back_to_the_older_one_and_comes_to_the_same_end(
+    home: Home, tmp_path: Path
+) -> None:
+    for number in range(3):
+        put_quest(home, lines(200, first=1000 * number), name=f"q{number}.jsonl")
+    calm = Home(tmp_path / "calm")
+    shutil.copytree(home.root, calm.root)
+    finish(calm, 3)
+    set_config(home, seals={"minutes": 0.01, "first_minutes": 0.01})
+    trainer = start("trainer", home)
+    eventually(lambda: len(seals_of(home)) == 2 and len(QuestQueue(home).names("recently_completed")) >= 1)
+    trainer.kill()
+    trainer.wait()
+    newest = seals_of(home)[-1] / WEIGHTS
+    content = bytearray(newest.read_bytes())
+    content[-1] ^= 1
+    newest.write_bytes(content)
+    finish(home, 3)
+    assert weights(home) == weights(calm)
+    assert rows_of(home) == rows_of(calm)
+    assert [one.claim for one in history(home)] == [1, 2, 3]
+    assert any(path.name.startswith("corrupt-") for path in home.seals.iterdir())
+    assert "incident.opened" in {event.kind for event in tail([home.events / "trainer.jsonl"], 100)}
+
+
+def seals_of(home: Home) -> list[Path]:
+    named = [path for path in home.seals.iterdir() if path.name[0].isdigit()]
+    return sorted(named, key=lambda path: int(path.name.partition("-")[2]))
+
+
+def test_a_kill_inside_a_seal_leaves_the_older_one_and_the_same_end(home: Home, tmp_path: Path) -> None:
+    put_quest(home, lines(300))
+    calm = Home(tmp_path / "calm")
+    shutil.copytree(home.root, calm.root)
+    finish(calm, 1)
+    set_config(home, seals={"minutes": 0.01, "first_minutes": 0.01})
+    die_in_the_second = (
+        "from realm.arena.battle import seal; import os, itertools; count = itertools.count(1); "
+        "real = seal.write_whole; seal.write_whole = lambda *a: os._exit(9) if next(count) == 2 else real(*a); "
+    )
+    assert start("trainer", home, die_in_the_second).wait(90) == 9
+    assert any(path.name.startswith(".") for path in home.seals.iterdir())
+    finish(home, 1)
+    assert weights(home) == weights(calm)
+    assert not any(path.name.startswith(".") for path in home.seals.iterdir())
+
+
+def test_an_example_that_kills_the_process_each_time_is_dropped_at_the_third_death(home: Home) -> None:
+    put_quest(home, lines(200))
+    deadly = (
+        "from realm.arena.battle.engine import Engine; import os; real = Engine.step; calls = []; "
+        "Engine.step = lambda self, number, step: os._exit(9) if number == 4 and len(step[0][0].ids) == {longest} "
+        "else real(self, number, step); "
+    )
+    lengths = first_lengths(home)
+    code = deadly.format(longest=lengths[3])
+    for _ in range(3):
+        assert start("trainer", home, code).wait(90) == 9
+    finish_with(home, 1, code)
+    [ended] = history(home)
+    result = orjson.loads((home.completed / ended.quest / RESULT_FILE).read_bytes())
+    assert result["dropped_steps"] == 1
+    assert "step.dropped" in {event.kind for event in tail([home.events / "trainer.jsonl"], 100)}
+
+
+def first_lengths(home: Home) -> list[int]:
+    """The longest example of each step of the only waiting quest."""
+    [quest] = QuestQueue(home).waiting()
+    config = load_config(home.config_file)
+    training = training_of(config, load_hero(home.models / "squire" / "hero.yaml").training, home.config_file)
+    with (quest.path / "quest.jsonl").open("rb") as file:
+        streamed = steps(
+            file,
+            Cursor(1),
+            chat=ChatTokenizer.load(home.models / "squire"),
+            spec=get_spec("chat_sft_v1"),
+            training=training,
+            held_out=holdout_rule(training.holdout),
+        )
+        return [len(one.passes[0][0].ids) for one in streamed]
+
+
+def finish_with(home: Home, count: int, before: str) -> None:
+    with running("trainer", home, before) as trainer:
+        eventually(lambda: done(home, count) or trainer.poll() is not None)
+    assert done(home, count), log_of(home)
+
+
+def test_three_steps_that_are_not_numbers_fail_the_quest_and_the_next_one_is_trained(home: Home) -> None:
+    put_quest(home, lines(200), name="bad.jsonl", priority="high")
+    put_quest(home, lines(60, first=5000), name="good.jsonl")
+    broken = (
+        "from realm.arena.battle.engine import Engine; import dataclasses; real = Engine.step; "
+        "Engine.step = lambda self, number, step: dataclasses.replace(real(self, number, step), applied=number > 2) "
+        "if number == 2 and not (self.__dict__.setdefault('bad', []).append(1) or len(self.bad) > 3) "
+        "else real(self, number, step); "
+    )
+    finish_with(home, 1, broken)
+    [bad, good] = history(home)
+    assert (bad.outcome, bad.steps, good.outcome) == ("failed", 1, "completed")
+    assert "3 steps were dropped" in (bad.reason or "")
+    assert QuestQueue(home).names("failed") == [bad.quest]
+
+
+def test_a_quest_removed_by_hand_is_journalled_lost_and_the_rest_goes_on(home: Home) -> None:
+    gone = put_quest(home, lines(200), name="gone.jsonl", priority="high")
+    put_quest(home, lines(60, first=5000), name="stays.jsonl")
+    trainer = start("trainer", home)
+    eventually(lambda: step_now(home) >= 3)
+    trainer.kill()
+    trainer.wait()
+    shutil.rmtree(home.processing / gone)
+    finish(home, 1)
+    assert [one.outcome for one in history(home)] == ["lost", "completed"]
+
+
+def test_a_claimed_quest_that_a_hand_moved_is_brought_back(home: Home) -> None:
+    quest = put_quest(home, lines(200))
+    trainer = start("trainer", home)
+    eventually(lambda: step_now(home) >= 2)
+    trainer.kill()
+    trainer.wait()
+    (home.processing / quest).rename(home.queue / "low" / quest)
+    finish(home, 1)
+    assert [(one.quest, one.outcome) for one in history(home)] == [(quest, "completed")]
+
+
+def test_a_config_that_becomes_invalid_is_named_and_the_last_good_one_goes_on(home: Home) -> None:
+    put_quest(home, lines(300))
+    with running("trainer", home):
+        eventually(lambda: step_now(home) >= 2)
+        set_config(home, training={"learning_rate": 7, "max_length": 256})
+        eventually(lambda: status(home).problems != [])
+        assert "training.learning_rate is 7: expected `float` <= 0.1" in status(home).problems[0]
+        set_config(home, training={"learning_rate": 0.002, "max_length": 512})
+        eventually(lambda: "locked at 256" in " ".join(status(home).problems))
+        eventually(lambda: done(home, 1))
+    assert max(row["learning_rate"] for row in read_metrics(home.metrics)) == 0.002
+
+
+def test_two_trainers_of_one_home_are_one_too_many(home: Home) -> None:
+    with running("trainer", home) as first:
+        eventually(lambda: "event=ready" in log_of(home))
+        assert start("trainer", home).wait(60) == 75
+        assert str(first.pid) in log_of(home)
+
+
+def test_a_home_without_its_hero_says_how_to_get_one(home: Home) -> None:
+    shutil.rmtree(home.models / "squire")
+    assert start("trainer", home).wait(60) == 78
+    assert "event=cannot-start" in log_of(home)
+    assert "hero.yaml: there is no such hero file" in log_of(home)
