@@ -24,14 +24,14 @@ lint: $(VENV)/.installed
 learn: $(VENV)/.installed
 	rm -rf $(LEARN)
 	$(REALM) hero build squire --out $(LEARN)/squire
-	$(REALM) scroll forge bin --level 1 --count 90000 --out $(LEARN)/bin-1.jsonl
+	$(REALM) scroll forge bin --level 1 --count 70000 --out $(LEARN)/bin-1.jsonl
 	$(REALM) scroll train $(LEARN)/bin-1.jsonl --model $(LEARN)/squire --out $(LEARN)/level-1 \
-		--set decay_from=1100 --set decay_steps=500
+		--set decay_from=800 --set decay_steps=420
 	$(REALM) scroll exam $(LEARN)/level-1/checkpoint-* --skill bin --level 1 --count 400 \
 		--papers $(LEARN)/papers-1.jsonl --pass 0.9
 	$(REALM) scroll forge bin --level 1-3 --count 240000 --first-index 1000000 --out $(LEARN)/bin-1-3.jsonl
 	$(REALM) scroll train $(LEARN)/bin-1-3.jsonl --model $(LEARN)/level-1/checkpoint-* --out $(LEARN)/levels-1-3 \
-		--set decay_from=4500 --set decay_steps=1700
+		--set decay_from=4200 --set decay_steps=1700
 	$(REALM) scroll exam $(LEARN)/levels-1-3/checkpoint-* --skill bin --level 1-3 --count 600 \
 		--papers $(LEARN)/papers-1-3.jsonl --pass 0.8
 

@@ -14,7 +14,7 @@ class BattleControl:
         self._control = control
         self._config_file = config_file
         self._hero_training = hero_training
-        self._seen = _identity(config_file)
+        self._seen: object = "nothing seen yet"  # so that a change made while the trainer was down is found
         self.config_problems: list[str] = []
 
     def pause_reasons(self) -> list[str]:

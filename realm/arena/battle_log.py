@@ -19,6 +19,7 @@ from realm.core.daemon import Frame
 from realm.core.events import EventLog
 from realm.core.metrics import MetricsWriter
 from realm.core.paths import Home
+from realm.core.quests import QuestQueue
 from realm.core.status import (
     BattleStatus,
     LastSeal,
@@ -70,15 +71,29 @@ class BattleLog:
     def __post_init__(self) -> None:
         self.events = EventLog(self.home.events, "trainer")
         self.metrics = MetricsWriter(self.home.metrics, "trainer")
+        self._queue = QuestQueue(self.home)
         self._pace: deque[Pace] = deque(maxlen=SPEED_STEPS)
 
     def show(self, **changes: Any) -> None:
         self.view = replace(self.view, **changes)
 
-    def stepped(self, campaign: Campaign, result: StepResult, mask_ratio: float, bytes_done: int) -> None:
+    def of_campaign(self, campaign_id: str) -> None:
+        """Events from here on are this campaign's: its step 1,000 is not another's."""
+        self.events = EventLog(self.home.events, "trainer", campaign=campaign_id)
+
+    def stepped(
+        self, campaign: Campaign, result: StepResult, mask_ratio: float, bytes_done: int, unsealed_minutes: float
+    ) -> None:
         """After every applied step."""
         self._pace.append(Pace(time.monotonic(), result.tokens, bytes_done))
-        self.show(state="working", campaign=campaign, result=result, mask_ratio=mask_ratio, bytes_done=bytes_done)
+        self.show(
+            state="working",
+            campaign=campaign,
+            result=result,
+            mask_ratio=mask_ratio,
+            bytes_done=bytes_done,
+            unsealed_minutes=unsealed_minutes,
+        )
         self.metrics.write(self._row(campaign, result, mask_ratio))
 
     def rest(self) -> None:
@@ -87,7 +102,7 @@ class BattleLog:
 
     def heartbeat(self, frame: Frame) -> None:
         """In the heartbeat thread."""
-        view = self.view
+        view = replace(self.view, waiting=len(self._queue.waiting()))
         self.metrics.flush()
         for document in (self._training(frame, view), self._battle(frame, view)):
             if problem := write_status(self.home.status, document):

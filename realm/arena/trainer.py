@@ -9,8 +9,9 @@ STATES    starting, working, idle, paused, stopped, waiting (a resource is short
 RECOVERY  the newest seal that verifies, then the journal; what it trained since is trained again to the same weights
 """
 
+import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -20,6 +21,8 @@ from realm.arena.battle import campaign as campaigns
 from realm.arena.battle import exactness
 from realm.arena.battle.attempt import Attempt
 from realm.arena.battle.campaign import Campaign, Claim, Measured
+from realm.arena.battle.chat import Example
+from realm.arena.battle.engine import StepResult
 from realm.arena.battle.holdout import held_out_lines, holdout_rule
 from realm.arena.battle.journal import Journal, JournalHole, Line, set_aside
 from realm.arena.battle.loaded_hero import LoadedHero, load_hero_from
@@ -35,7 +38,7 @@ from realm.arena.quest_board import QuestBoard
 from realm.arena.seal_keeper import SealKeeper
 from realm.armory.heroes import HERO_FILE, Hero, HeroError, load_hero
 from realm.armory.quiet import silence_transformers
-from realm.core.config import AT_A_STEP, Config, ConfigError, Training, load_config, training_of
+from realm.core.config import AT_A_STEP, Config, ConfigError, Training, load_config, locked_changes, training_of
 from realm.core.control import Control
 from realm.core.daemon import Frame
 from realm.core.history import History
@@ -66,6 +69,7 @@ class Trainer:
         self.attempt = Attempt(home.current_model / ".attempt")
         self.stream: Iterator[StreamedStep] | None = None
         self.idle_since: float | None = None
+        self.told_problems: list[str] = []
 
     # Life
 
@@ -89,9 +93,12 @@ class Trainer:
             self.log.events.emit("incident.opened", f"a seal does not verify: {problem}", key=problem)
         self.loaded: LoadedHero | None = load_hero_from(self.model_folder, seal, self.wanted, self.config.threads)
         self.campaign = self._campaign(seal)
+        if locked_changes(self.campaign.training, self.wanted):
+            self.wanted = self.campaign.training  # the status names the key that is locked
         self.hero_in_memory.engine.adopt(self.campaign.training)
         self.journal = self._journal_opened()
         self.replay = Replay(self.journal.lines, self.campaign)
+        self.log.of_campaign(self._campaign_id())
         self.lost = self.replay.lost_claims
         self.one_shots_obeyed = {line.data["flag"] for line in self.journal.lines if "flag" in line.data}
         self.keeper = SealKeeper(
@@ -161,6 +168,15 @@ class Trainer:
             self.frame.log("incident", reason=hole, moved_to=aside)
             self.log.events.emit("incident.opened", f"{hole}; the journal lies in {aside.name}", key=str(hole))
             return Journal(self.home.journal, first)
+
+    def _campaign_id(self) -> str:
+        """Named by the seal, else by the journal's first line, which a new campaign writes."""
+        if not self.campaign.id:
+            born = next((line for line in self.journal.lines if line.kind == "campaign"), None)
+            born = born or self.journal.append("campaign", self.campaign.position, id=os.urandom(4).hex())
+            self.campaign = msgspec.structs.replace(self.campaign, id=str(born.data["id"]))
+            self._reached(born.seq)
+        return self.campaign.id
 
     # The journal
 
@@ -245,22 +261,15 @@ class Trainer:
         training = self.campaign.training
         held_out = holdout_rule(training.holdout)
         self.validation = self._validation(file) if training.eval_steps else ()
-        self.stream = steps(
-            file.open("rb"),
-            cursor,
-            chat=self.hero_in_memory.chat,
-            spec=get_spec(claim.schema_id),
-            training=training,
-            held_out=held_out,
-        )
+        chat, spec = self.hero_in_memory.chat, get_spec(claim.schema_id)
+        self.stream = steps(file, cursor, chat=chat, spec=spec, training=training, held_out=held_out)
 
     def _validation(self, file: Path) -> Step:
         own = self.home.validation / "own.jsonl"
         source, rule = (
             (own, lambda line: True) if own.exists() else (file, holdout_rule(self.campaign.training.holdout))
         )
-        with source.open("rb") as lines:
-            window = Window(Cursor(claim=0), tuple(held_out_lines([lines], rule, VALIDATION_LINES)))
+        window = Window(Cursor(claim=0), tuple(held_out_lines([source], rule, VALIDATION_LINES)))
         training = self.campaign.training
         examples, _ = window_examples(
             window, self.hero_in_memory.chat, get_spec("chat_sft_v1"), training, lambda line: False
@@ -305,7 +314,7 @@ class Trainer:
             self._drop(streamed, "it killed the process three times")
             return
         self.attempt.begin(cursor)
-        result = self.hero_in_memory.engine.step(self.campaign.step + 1, self._passes(streamed))
+        result = self._trained(examples)
         self.attempt.survived(cursor)
         if not result.applied:
             self._drop(streamed, "its loss or gradient is not a number")
@@ -320,13 +329,22 @@ class Trainer:
         )
         self.campaign = campaigns.stepped(self.campaign, streamed.after, streamed.counts, measured)
         self._validate()
-        self.log.stepped(self.campaign, result, mask_ratio, streamed.bytes_done)
+        self.log.stepped(self.campaign, result, mask_ratio, streamed.bytes_done, self.keeper.unsealed_minutes)
         self._checkpoint_if_due()
 
-    def _passes(self, streamed: StreamedStep) -> Step:
-        if self.campaign.tokens_per_pass is None:
-            return streamed.passes
-        return cut_passes([example for one in streamed.passes for example in one], self.campaign.tokens_per_pass)
+    def _trained(self, examples: list[Example]) -> StepResult:
+        """One optimizer step, in smaller passes after each out-of-memory error. Raises it if none is smaller."""
+        engine = self.hero_in_memory.engine
+        while True:
+            budget = self.campaign.tokens_per_pass or self.campaign.training.tokens_per_pass
+            try:
+                return engine.step(self.campaign.step + 1, cut_passes(examples, budget))
+            except torch.OutOfMemoryError as error:
+                engine.forget_gradients()
+                if budget // 2 < max(len(example.ids) for example in examples):
+                    raise
+                self._journal("split", tokens_per_pass=budget // 2, reason=str(error)[:200])
+                self.log.events.emit("resource.short", f"out of memory: {budget // 2:,} tokens a pass from now on")
 
     def _end_of_file(self, claim: Claim, cursor: Cursor) -> None:
         if claim.epoch < claim.epochs:
@@ -385,9 +403,10 @@ class Trainer:
     def _obey_config(self) -> None:
         changed = self.orders.changed_config(self.campaign.training)
         problems = tuple(self.orders.config_problems)
-        if problems and problems != self.log.view.problems:
+        if problems and self.orders.config_problems != self.told_problems:
             self.frame.log("config", problems="; ".join(problems))
             self.log.events.emit("config.refused", "; ".join(problems))
+        self.told_problems = self.orders.config_problems
         self.log.show(problems=problems + ((self.keeper.problem,) if self.keeper.problem else ()))
         if changed is None:
             return
@@ -428,29 +447,33 @@ class Trainer:
         self._forget(self.keeper.seal_now(self.campaign))
         self.log.events.emit("battle.stopped", "stopped by .stop", step=self.campaign.step)
         self.log.show(state="stopped", campaign=self.campaign)
-        self._release()
-        while self.orders.stopped and not self.frame.wait(POLL):
-            pass
-        if not self.frame.stopping.is_set():
-            self.recover()
+        self._release_while(lambda: self.orders.stopped)
 
-    def _release(self) -> None:
-        """Drops model, optimizer and stream, if a seal has them; `recover` brings them back."""
-        if not self.keeper.covers(self.campaign):
-            return
-        self.loaded = self.stream = None
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+    def _release_while(self, wanted: Callable[[], bool]) -> None:
+        """Gives memory and accelerator back, if a seal has what is in them, and loads again when they are needed."""
+        released = self.keeper.covers(self.campaign)
+        if released:
+            self.loaded = self.stream = None
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+        while wanted() and not self.frame.stopping.is_set():
+            self.frame.wait(POLL)
+        if released and not self.frame.stopping.is_set():
+            self.recover()
 
     def _rest(self) -> None:
         """Nothing waits: seal once the queue has been dry for a while."""
         now = time.monotonic()
         self.idle_since = self.idle_since or now
         idle_minutes = (now - self.idle_since) / 60
-        self.log.show(state="idle", waiting=0, campaign=self.campaign, unsealed_minutes=self.keeper.unsealed_minutes)
+        self.log.show(state="idle", campaign=self.campaign, unsealed_minutes=self.keeper.unsealed_minutes)
         if idle_minutes >= self.config.seals.dry_minutes and self.campaign.claims:
             self.keeper.asked = True
         self.keeper.start_if_due(self.campaign)
+        if 0 < self.config.release_when_idle_minutes <= idle_minutes:
+            self._forget(self.keeper.seal_now(self.campaign))
+            self._release_while(lambda: not self.board.queue.waiting() and not self.orders.stopped)
+            self.idle_since = None
         self.frame.wait(POLL)
 
     # Seals and checkpoints

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import msgspec
 import orjson
@@ -200,17 +200,11 @@ class _Battle:
         total = sum(quest.stat().st_size for quest in claims)
         before = 0
         for number, quest in enumerate(claims, start=1):
-            with quest.open("rb") as file:
-                for streamed in steps(
-                    file,
-                    Cursor(claim=number),
-                    chat=self.chat,
-                    spec=self.spec,
-                    training=self.training,
-                    held_out=held_out,
-                ):
-                    self.counts += streamed.counts
-                    yield quest, streamed, (before + streamed.bytes_done) / total
+            for streamed in steps(
+                quest, Cursor(number), chat=self.chat, spec=self.spec, training=self.training, held_out=held_out
+            ):
+                self.counts += streamed.counts
+                yield quest, streamed, (before + streamed.bytes_done) / total
             before += quest.stat().st_size
 
     def _account(self, quest: Path, streamed: StreamedStep, result: StepResult) -> None:
@@ -225,12 +219,7 @@ class _Battle:
         self.last = result
 
     def _validation_passes(self, held_out: Rule) -> Step:
-        files: list[BinaryIO] = [quest.open("rb") for quest in self.plan.quests]
-        try:
-            lines = held_out_lines(files, held_out, VALIDATION_LINES)
-        finally:
-            for file in files:
-                file.close()
+        lines = held_out_lines(self.plan.quests, held_out, VALIDATION_LINES)
         window = Window(Cursor(claim=0), tuple(lines))
         examples, _ = window_examples(window, self.chat, self.spec, self.training, lambda line: False)
         return cut_passes(examples, self.training.tokens_per_pass)

@@ -311,16 +311,15 @@ def first_lengths(home: Home) -> list[int]:
     [quest] = QuestQueue(home).waiting()
     config = load_config(home.config_file)
     training = training_of(config, load_hero(home.models / "squire" / "hero.yaml").training, home.config_file)
-    with (quest.path / "quest.jsonl").open("rb") as file:
-        streamed = steps(
-            file,
-            Cursor(1),
-            chat=ChatTokenizer.load(home.models / "squire"),
-            spec=get_spec("chat_sft_v1"),
-            training=training,
-            held_out=holdout_rule(training.holdout),
-        )
-        return [len(one.passes[0][0].ids) for one in streamed]
+    streamed = steps(
+        quest.path / "quest.jsonl",
+        Cursor(1),
+        chat=ChatTokenizer.load(home.models / "squire"),
+        spec=get_spec("chat_sft_v1"),
+        training=training,
+        held_out=holdout_rule(training.holdout),
+    )
+    return [len(one.passes[0][0].ids) for one in streamed]
 
 
 def finish_with(home: Home, count: int, before: str) -> None:
@@ -393,3 +392,43 @@ def test_a_home_without_its_hero_says_how_to_get_one(home: Home) -> None:
     assert start("trainer", home).wait(60) == 78
     assert "event=cannot-start" in log_of(home)
     assert "hero.yaml: there is no such hero file" in log_of(home)
+
+
+def test_a_config_changed_while_it_is_down_is_obeyed_at_its_start(home: Home) -> None:
+    put_quest(home, lines(300))
+    trainer = start("trainer", home)
+    eventually(lambda: step_now(home) >= 3)
+    trainer.send_signal(15)
+    trainer.wait()
+    ended_at = step_now(home)
+    set_config(home, training={"learning_rate": 0.0009})
+    finish(home, 1)
+    rates = {row["step"]: row["learning_rate"] for row in read_metrics(home.metrics)}
+    assert rates[ended_at] == 0.002 or ended_at < 5
+    assert all(rate <= 0.0009 for step, rate in rates.items() if step > ended_at)
+
+
+def test_out_of_memory_makes_smaller_passes_and_the_step_is_trained(home: Home) -> None:
+    put_quest(home, lines(200))
+    scarce = (
+        "from realm.arena.battle.engine import Engine; import torch; real = Engine._pass_loss; \n"
+        "def short(self, examples, backward_scale):\n"
+        "    if sum(len(one.ids) for one in examples) > 300: raise torch.OutOfMemoryError('a test')\n"
+        "    return real(self, examples, backward_scale)\n"
+        "Engine._pass_loss = short; "
+    )
+    finish_with(home, 1, scarce)
+    [ended] = history(home)
+    assert (ended.outcome, ended.steps) == ("completed", step_now(home))
+    assert "resource.short" in {event.kind for event in tail([home.events / "trainer.jsonl"], 100)}
+
+
+def test_memory_is_released_after_an_idle_while_and_taken_again_for_the_next_quest(home: Home) -> None:
+    config = orjson.loads(home.config_file.read_bytes())
+    home.config_file.write_bytes(orjson.dumps({**config, "release_when_idle_minutes": 0.001}))
+    put_quest(home, lines(60))
+    with running("trainer", home):
+        eventually(lambda: done(home, 1))
+        put_quest(home, lines(60, first=900))
+        eventually(lambda: done(home, 2))
+    assert [one.outcome for one in history(home)] == ["completed", "completed"]

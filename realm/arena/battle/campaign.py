@@ -55,6 +55,7 @@ class Campaign(Struct, frozen=True, kw_only=True):
 
     hero: str
     training: Training
+    id: str = ""  # tells this journey's events from another's
     step: int = 0
     last_claim: int = 0
     cursor: Cursor | None = None  # None between claims

@@ -79,6 +79,12 @@ class Engine:
             applied=applied,
         )
 
+    def forget_gradients(self) -> None:
+        """After a step that broke off."""
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.model.device.type == "cuda":
+            torch.cuda.empty_cache()
+
     @torch.no_grad()
     def validation_loss(self, passes: Step) -> float:
         """Mean cross-entropy over the passes' labelled tokens; leaves weights, gradients and modes as they are."""

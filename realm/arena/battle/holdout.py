@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable
-from typing import BinaryIO
+from pathlib import Path
 
 from realm.arena.battle.stream import Cursor, windows
 
@@ -19,7 +19,7 @@ def holdout_rule(share: float) -> Rule:
     return held_out
 
 
-def held_out_lines(quests: Iterable[BinaryIO], rule: Rule, limit: int) -> list[bytes]:
+def held_out_lines(quests: Iterable[Path], rule: Rule, limit: int) -> list[bytes]:
     """The first `limit` distinct held-out lines of the quests, in order."""
     found: dict[bytes, None] = {}
     for quest in quests:

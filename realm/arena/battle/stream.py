@@ -8,6 +8,7 @@ another. A cursor names the window's byte offset, so resuming reads one window.
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import BinaryIO
 
 from realm.arena.battle.chat import IGNORED, ChatTokenizer, Example
@@ -81,14 +82,15 @@ class StreamedStep:
     counts: Counts
 
 
-def windows(quest: BinaryIO, cursor: Cursor) -> Iterator[Window]:
+def windows(quest: Path, cursor: Cursor) -> Iterator[Window]:
     """The windows from the cursor's on."""
-    quest.seek(cursor.offset)
     start = replace(cursor, step=0)
-    while lines := _window_lines(quest):
-        window = Window(start, lines)
-        yield window
-        start = window.next
+    with quest.open("rb") as file:
+        file.seek(cursor.offset)
+        while lines := _window_lines(file):
+            window = Window(start, lines)
+            yield window
+            start = window.next
 
 
 def _window_lines(quest: BinaryIO) -> tuple[bytes, ...]:
@@ -101,7 +103,7 @@ def _window_lines(quest: BinaryIO) -> tuple[bytes, ...]:
 
 
 def steps(
-    quest: BinaryIO,
+    quest: Path,
     cursor: Cursor,
     *,
     chat: ChatTokenizer,

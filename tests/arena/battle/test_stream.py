@@ -1,8 +1,9 @@
 """The stream is a function of bytes, seed and cursor; it loses nothing and repeats nothing."""
 
-import io
 import random
+import tempfile
 from collections import Counter
+from pathlib import Path
 
 import msgspec
 import orjson
@@ -31,15 +32,19 @@ def quest(count: int, seed: int = 0) -> bytes:
 
 
 def streamed(
-    content: bytes,
-    chat: ChatTokenizer,
-    cursor: Cursor | None = None,
-    **changes: object,
+    content: bytes, chat: ChatTokenizer, cursor: Cursor | None = None, **changes: object
 ) -> list[StreamedStep]:
+    with tempfile.NamedTemporaryFile(suffix=".jsonl") as file:
+        file.write(content)
+        file.flush()
+        return streamed_file(Path(file.name), chat, cursor, **changes)
+
+
+def streamed_file(quest: Path, chat: ChatTokenizer, cursor: Cursor | None, **changes: object) -> list[StreamedStep]:
     training = msgspec.structs.replace(TRAINING, **changes)
     return list(
         stream.steps(
-            io.BytesIO(content),
+            quest,
             cursor or Cursor(claim=1),
             chat=chat,
             spec=get_spec("chat_sft_v1"),
@@ -57,14 +62,16 @@ def counts_of(all_steps: list[StreamedStep]) -> Counts:
     return sum((one.counts for one in all_steps), start=Counts())
 
 
-def test_every_line_is_trained_once_or_held_out(chat: ChatTokenizer) -> None:
+def test_every_line_is_trained_once_or_held_out(chat: ChatTokenizer, tmp_path: Path) -> None:
     content = quest(500)
     steps = streamed(content, chat, holdout=0.1)
     trained, counts = examples_of(steps), counts_of(steps)
     assert max(trained.values()) == 1
     assert trained.total() + counts.held_out == 500
     assert counts.trained == trained.total()
-    kept_back = held_out_lines([io.BytesIO(content)], holdout_rule(0.1), 1000)
+    file = tmp_path / "quest.jsonl"
+    file.write_bytes(content)
+    kept_back = held_out_lines([file], holdout_rule(0.1), 1000)
     assert len(kept_back) == counts.held_out > 20
 
 
