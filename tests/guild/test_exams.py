@@ -6,6 +6,7 @@ import pytest
 
 from realm.guild.exams import accuracy_by, paper, wilson_interval
 
+
 @pytest.mark.parametrize(("right", "of"), [(8, 10), (45, 50), (1, 400), (300, 600)])
 def test_the_interval_holds_the_proportions_that_the_score_does_not_refute(right: int, of: int) -> None:
     """Wilson's bounds are the two p at which the score lies exactly 1.96 standard errors away."""
