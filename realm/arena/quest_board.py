@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from realm.arena.battle.campaign import Campaign, Claim
+from realm.arena.intake.lineage import history_data
 from realm.core.config import Training
 from realm.core.history import EndedQuest, History
 from realm.core.quests import QUEST_FILE, QuestGone, QuestMetaError, QuestQueue, read_meta
@@ -66,22 +67,14 @@ class QuestBoard:
 
     def file(self, claim: Claim, seal: str) -> None:
         """An ended claim that a seal covers: verdict, folder, history line."""
-        result = _result(claim, seal)
-        verdict = msgspec.json.format(msgspec.json.encode(result), indent=2)
-        outcome = claim.outcome
-        try:
-            self._bring_back(claim.quest)
-            if outcome == "failed":
-                self.queue.fail(claim.quest, verdict)
-            elif outcome in ("completed", "skipped"):
-                self.queue.complete(claim.quest, verdict)
-        except QuestGone:
-            outcome = "lost"
+        verdict = msgspec.json.format(msgspec.json.encode(_result(claim, seal)), indent=2)
+        folder = self._ended_folder(claim, verdict)
+        outcome = claim.outcome if folder and claim.outcome != "open" else "lost"
         self._history.append(
             EndedQuest(
                 claim=claim.number,
                 quest=claim.quest,
-                outcome=outcome if outcome != "open" else "lost",
+                outcome=outcome,
                 ended_at=datetime.now(UTC),
                 priority=claim.priority,
                 sha256=claim.sha256,
@@ -91,9 +84,21 @@ class QuestBoard:
                 tokens=claim.tokens,
                 seal=seal,
                 reason=claim.reason,
-                data={"skill": claim.skill, "level": claim.level, "first_step": claim.first_step},
+                data={**_lineage(folder), "first_step": claim.first_step},
             )
         )
+
+    def _ended_folder(self, claim: Claim, verdict: bytes) -> Path | None:
+        """Where the claim's folder lies now that it ended; None if it is gone."""
+        try:
+            self._bring_back(claim.quest)
+            if claim.outcome == "failed":
+                return self.queue.fail(claim.quest, verdict)
+            if claim.outcome in ("completed", "skipped"):
+                return self.queue.complete(claim.quest, verdict)
+        except QuestGone:
+            pass
+        return None
 
     def _bring_back(self, name: str) -> None:
         """A hand moved a claimed quest back among the waiting ones."""
@@ -109,6 +114,14 @@ class QuestBoard:
 def _result(claim: Claim, seal: str) -> dict[str, Any]:
     mean = claim.loss_sum / claim.labelled_tokens if claim.labelled_tokens else None
     return {**msgspec.to_builtins(claim), "mean_loss": mean, "seal": seal, "gold": 100 * (claim.outcome == "completed")}
+
+
+def _lineage(folder: Path | None) -> dict[str, Any]:
+    """What lineage is counted from again when the folder has been pruned."""
+    try:
+        return history_data(read_meta(folder), {}) if folder else {}
+    except (FileNotFoundError, QuestMetaError):
+        return {}
 
 
 def _admitted_priority(queue: QuestQueue, name: str) -> Any:

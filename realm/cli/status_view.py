@@ -29,7 +29,9 @@ SHOWN_COUNTS = {
 def view(report: Report) -> Iterator[str]:
     """The lines to print."""
     root, version = printable(report.home), f"format {report.format} · realm {report.version}"
-    yield f"{click.style(root, bold=True)}  {click.style(version, dim=True)}"
+    room = columns()
+    between = "\n" if room and cells(f"{root}  {version}") > room else "  "
+    yield f"{click.style(root, bold=True)}{between}{click.style(version, dim=True)}"
     yield ""
     for name, daemon in report.daemons.items():
         yield _row(name, _daemon(daemon))

@@ -91,7 +91,6 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """config.json of a home. Everything has a default; `training` holds what differs from the hero's own settings."""
 
     model_name: Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,31}$")] = "squire"  # the hero's id
-    base_model: str | None = None  # local folder or hub name instead of the hero's own
     training: dict[str, Any] = {}
     seals: Seals = Seals()
     retention: Retention = Retention()

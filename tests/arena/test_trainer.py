@@ -432,3 +432,23 @@ def test_memory_is_released_after_an_idle_while_and_taken_again_for_the_next_que
         put_quest(home, lines(60, first=900))
         eventually(lambda: done(home, 2))
     assert [one.outcome for one in history(home)] == ["completed", "completed"]
+
+
+def test_each_quest_is_trained_with_the_settings_of_its_own_claim(home: Home) -> None:
+    first = put_quest(home, lines(120))
+    with running("trainer", home):
+        eventually(lambda: done(home, 1))
+        set_config(home, training={"learning_rate": 0.0005, "batch_size": 4})
+        second = put_quest(home, lines(120, first=900))
+        eventually(lambda: done(home, 2))
+    used = {
+        quest: orjson.loads((home.completed / quest / RESULT_FILE).read_bytes())["training"]
+        for quest in (first, second)
+    }
+    assert (used[first]["learning_rate"], used[first]["batch_size"]) == (0.002, 2)
+    assert (used[second]["learning_rate"], used[second]["batch_size"]) == (0.0005, 4)
+    rows = read_metrics(home.metrics)
+    assert {row["learning_rate"] for row in rows if row["quest"] == second} == {0.0005}
+    assert max(row["learning_rate"] for row in rows if row["quest"] == first) == 0.002
+    largest = {quest: max(row["tokens"] for row in rows if row["quest"] == quest) for quest in (first, second)}
+    assert largest[second] > 1.5 * largest[first]

@@ -1,7 +1,7 @@
 """The intake: from a file in the inbox to a quest in the queue.
 
 inbox          which drops lie there, and which are finished     hints          inotify: when to look
-leases         is somebody still writing it?                     register       what was seen in earlier looks
+leases         is somebody still writing it?                     register       what is told: history, events, log
 gate           lets drops in, in order of priority               admission      one drop -> a quest, or a refusal
 copying        bytes, hash, limits                               decompression  .gz and .zst, bounded
 sidecars       what a drop says about itself                     twins          the same bytes again
