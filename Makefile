@@ -20,7 +20,7 @@ lint: $(VENV)/.installed
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
-# Random weights -> BIN level 1 -> exam -> BIN levels 1 to 3 -> exam. About 15 minutes on two cores.
+# Random weights -> BIN level 1 -> exam -> BIN levels 1 to 3 -> exam. About 18 minutes on two cores.
 learn: $(VENV)/.installed
 	rm -rf $(LEARN)
 	$(REALM) hero build squire --out $(LEARN)/squire
@@ -29,9 +29,9 @@ learn: $(VENV)/.installed
 		--set decay_from=800 --set decay_steps=420
 	$(REALM) scroll exam $(LEARN)/level-1/checkpoint-* --skill bin --level 1 --count 400 \
 		--papers $(LEARN)/papers-1.jsonl --pass 0.9
-	$(REALM) scroll forge bin --level 1-3 --count 240000 --first-index 1000000 --out $(LEARN)/bin-1-3.jsonl
+	$(REALM) scroll forge bin --level 1-3 --count 180000 --first-index 1000000 --out $(LEARN)/bin-1-3.jsonl
 	$(REALM) scroll train $(LEARN)/bin-1-3.jsonl --model $(LEARN)/level-1/checkpoint-* --out $(LEARN)/levels-1-3 \
-		--set decay_from=4200 --set decay_steps=1700
+		--set decay_from=3400 --set decay_steps=1300
 	$(REALM) scroll exam $(LEARN)/levels-1-3/checkpoint-* --skill bin --level 1-3 --count 600 \
 		--papers $(LEARN)/papers-1-3.jsonl --pass 0.8
 
