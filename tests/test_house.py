@@ -69,10 +69,14 @@ def test_a_room_uses_only_what_another_shows_at_its_door(file: Path, name: str) 
 
 LIGHT = [
     "realm",
-    "realm.core.config",
+    "realm.core.daemon",
     "realm.core.checkpoint_ledger",
-    "realm.cli.main",
     "realm.armory.heroes",
+    "realm.arena.queue_watcher",
+    "realm.arena.battle.journal",
+    "realm.arena.battle.seal",
+    "realm.cli.main",
+    "realm.cli.status",
 ]
 
 

@@ -64,7 +64,7 @@ class Trainer:
         self.hero: Hero = load_hero(self.model_folder / HERO_FILE)
         self.wanted: Training = training_of(self.config, self.hero.training, home.config_file)
         self.control = Control(home)
-        self.orders = BattleControl(self.control, home.config_file, self.hero.training)
+        self.wishes = BattleControl(self.control, home.config_file, self.hero.training)
         self.board = QuestBoard(QuestQueue(home), History(home.history, "trainer"))
         self.attempt = Attempt(home.current_model / ".attempt")
         self.stream: Iterator[StreamedStep] | None = None
@@ -388,10 +388,10 @@ class Trainer:
         """Obeys flags, holds and config; True if nothing is to be trained now."""
         self._obey_config()
         self._obey_one_shots()
-        if self.orders.stopped:
+        if self.wishes.stopped:
             self._stop()
             return True
-        if reasons := self.orders.pause_reasons():
+        if reasons := self.wishes.pause_reasons():
             self._pause(reasons)
             return True
         if self.log.view.state == "paused":
@@ -401,12 +401,12 @@ class Trainer:
         return self._starved()
 
     def _obey_config(self) -> None:
-        changed = self.orders.changed_config(self.campaign.training)
-        problems = tuple(self.orders.config_problems)
-        if problems and self.orders.config_problems != self.told_problems:
+        changed = self.wishes.changed_config(self.campaign.training)
+        problems = tuple(self.wishes.config_problems)
+        if problems and self.wishes.config_problems != self.told_problems:
             self.frame.log("config", problems="; ".join(problems))
             self.log.events.emit("config.refused", "; ".join(problems))
-        self.told_problems = self.orders.config_problems
+        self.told_problems = self.wishes.config_problems
         self.log.show(problems=problems + ((self.keeper.problem,) if self.keeper.problem else ()))
         if changed is None:
             return
@@ -447,7 +447,7 @@ class Trainer:
         self._forget(self.keeper.seal_now(self.campaign))
         self.log.events.emit("battle.stopped", "stopped by .stop", step=self.campaign.step)
         self.log.show(state="stopped", campaign=self.campaign)
-        self._release_while(lambda: self.orders.stopped)
+        self._release_while(lambda: self.wishes.stopped)
 
     def _release_while(self, wanted: Callable[[], bool]) -> None:
         """Gives memory and accelerator back, if a seal has what is in them, and loads again when they are needed."""
@@ -472,7 +472,7 @@ class Trainer:
         self.keeper.start_if_due(self.campaign)
         if 0 < self.config.release_when_idle_minutes <= idle_minutes:
             self._forget(self.keeper.seal_now(self.campaign))
-            self._release_while(lambda: not self.board.queue.waiting() and not self.orders.stopped)
+            self._release_while(lambda: not self.board.queue.waiting() and not self.wishes.stopped)
             self.idle_since = None
         self.frame.wait(POLL)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import click
 
 from realm.cli import figures
-from realm.cli.status import Asked, Daemon, Report
+from realm.cli.status_report import Asked, Daemon, Report
 from realm.cli.terminal import bar, cells, columns, padded, printable, shortened, wrapped
 from realm.core.status import QueueWatcherStatus, TrainingStatus
 
