@@ -20,7 +20,7 @@ lint: $(VENV)/.installed
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
-# Random weights -> BIN level 1 -> exam -> BIN levels 1 to 3 -> exam. About 18 minutes on two cores.
+# Random weights -> BIN level 1 -> exam -> BIN levels 1 to 3 -> exam. About 16 minutes on two cores.
 learn: $(VENV)/.installed
 	rm -rf $(LEARN)
 	$(REALM) hero build squire --out $(LEARN)/squire
