@@ -144,7 +144,7 @@ class SealKeeper:
             sealed.training.checkpoint_dtype,
             step=sealed.step,
             train_loss=sealed.loss,
-            val_loss=sealed.validation_loss,
+            val_loss=sealed.validation_loss if sealed.validation_step == sealed.step else None,
             learning_rate=sealed.learning_rate,
             epoch=float(claim.epoch),
             accuracy=None,

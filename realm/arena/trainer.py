@@ -75,7 +75,8 @@ class Trainer:
 
     def run(self) -> None:
         """After `recover`: until told to stop, and then to a last seal."""
-        self.frame.ready(f"{self.hero.name} stands at step {self.campaign.step:,}")
+        device = self.hero_in_memory.engine.model.device
+        self.frame.ready(f"{self.hero.name} stands at step {self.campaign.step:,}, on {device}")
         while not self.frame.stopping.is_set():
             self.frame.tick("step")
             self.turn()
@@ -376,7 +377,11 @@ class Trainer:
 
     def _validate(self) -> None:
         every = self.campaign.training.eval_steps
-        if every and self.validation and self.campaign.step % every == 0:
+        if every and self.campaign.step % every == 0:
+            self._validate_now()
+
+    def _validate_now(self) -> None:
+        if self.validation:
             loss = self.hero_in_memory.engine.validation_loss(self.validation)
             self.campaign = msgspec.structs.replace(
                 self.campaign, validation_loss=loss, validation_step=self.campaign.step
@@ -464,7 +469,9 @@ class Trainer:
     def _rest(self) -> None:
         """Nothing waits: seal once the queue has been dry for a while."""
         now = time.monotonic()
-        self.idle_since = self.idle_since or now
+        if self.idle_since is None:
+            self.idle_since = now
+            self.log.rest()
         idle_minutes = (now - self.idle_since) / 60
         self.log.show(state="idle", campaign=self.campaign, unsealed_minutes=self.keeper.unsealed_minutes)
         if idle_minutes >= self.config.seals.dry_minutes and self.campaign.claims:
@@ -495,6 +502,8 @@ class Trainer:
         step = self.campaign.step
         if step % self.campaign.training.checkpoint_steps or step <= self.campaign.last_checkpoint_step:
             return
+        if self.campaign.validation_step != step:
+            self._validate_now()  # the record says what the loss is now, not what it was
         self.campaign = msgspec.structs.replace(self.campaign, last_checkpoint_step=step)
         self._forget(self.keeper.checkpoint(self.campaign))
 

@@ -133,7 +133,9 @@ class _Battle:
         self.examples = 0
         self.failed = 0
         self.last: StepResult | None = None
-        self.validation_loss: float | None = None
+        self.share = 0.0  # of the plan's bytes
+        self.validation: Step = ()
+        self.validation_loss: float | None = None  # of the present step, or None
 
     def _resume_point(self) -> int:
         """The campaign's step so far; says what will not be as if training had never stopped."""
@@ -150,14 +152,17 @@ class _Battle:
 
     def fight(self) -> Iterator[tuple[Progress, dict[str, Any]]]:
         held_out = holdout_rule(self.training.holdout)
-        validation = self._validation_passes(held_out)
+        self.validation = self._validation_passes(held_out)
         for quest, streamed, share in self._streamed(held_out):
             if not streamed.passes:
                 continue
             mask_ratio = check_mask([example for one in streamed.passes for example in one], self.chat, self.spec)
             result = self.engine.step(self.step + 1, streamed.passes)
             self._account(quest, streamed, result)
-            measured = self._validate(validation)
+            self.share = share
+            every = self.training.eval_steps
+            measured = self._validate() if every and self.step % every == 0 else None
+            self.validation_loss = measured
             row = {
                 "step": self.step,
                 "quest": quest.name,
@@ -173,6 +178,8 @@ class _Battle:
     def save(self) -> CheckpointRecord:
         if self.last is None:
             raise BattleFailed("no step was trained: every line was held out or over max_length")
+        if self.training.eval_steps and self.validation_loss is None:
+            self.validation_loss = self._validate()
         return write_checkpoint(
             self.plan.out,
             self.engine.model,
@@ -183,7 +190,7 @@ class _Battle:
             train_loss=self.last.loss,
             val_loss=self.validation_loss,
             learning_rate=self.last.learning_rate,
-            epoch=self.plan.epochs,
+            epoch=self.share * self.plan.epochs,
             accuracy=None,
             training_files=[quest.name for quest in self.plan.quests],
             skill_name=self.lineage.skill,
@@ -224,9 +231,6 @@ class _Battle:
         examples, _ = window_examples(window, self.chat, self.spec, self.training, lambda line: False)
         return cut_passes(examples, self.training.tokens_per_pass)
 
-    def _validate(self, passes: Step) -> float | None:
-        every = self.training.eval_steps
-        if not passes or not every or self.step % every:
-            return None
-        self.validation_loss = self.engine.validation_loss(passes)
-        return self.validation_loss
+    def _validate(self) -> float | None:
+        """None where no line was held out."""
+        return self.engine.validation_loss(self.validation) if self.validation else None

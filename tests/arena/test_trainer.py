@@ -98,10 +98,12 @@ def test_quests_are_trained_by_priority_and_everything_written_about_them_adds_u
     shown = status(home)
     assert (shown.step, shown.totals and shown.totals.quests) == (len(rows), 3)
     assert shown.learning_rate == rows[-1]["learning_rate"]
+    assert (shown.tokens_per_second, shown.mfu) == (None, None)  # nothing is being trained
     assert 1 <= len(list(home.seals.iterdir())) <= 2
     ledger = CheckpointLedger(home.current_model)
     assert [record.step % 25 for record in ledger.list_all()] == [0] * (len(rows) // 25)
     assert all(ledger.verify(record) == [] for record in ledger.list_all())
+    assert all(record.val_loss is not None for record in ledger.list_all())  # measured at its step, not at the last 7th
 
 
 def step_now(home: Home) -> int:

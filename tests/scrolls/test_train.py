@@ -83,6 +83,7 @@ def test_the_ledger_holds_what_was_measured(victory: Victory) -> None:
     assert record.learning_rate == measured[-1]["learning_rate"]
     assert record.total_tokens == sum(row["tokens"] for row in measured)
     assert record.total_examples == victory.counts.trained
+    assert record.epoch == 1.0
     assert ledger.verify(record) == []
     assert measured[-1]["loss"] < measured[0]["loss"]
     assert all(0.2 < row["mask_ratio"] < 0.8 for row in measured)
@@ -93,6 +94,8 @@ def test_going_on_from_a_checkpoint_counts_on_and_announces_what_is_not_equal(
 ) -> None:
     on = train(Plan([quest], victory.folder, tmp_path, threads=1, max_steps=2, changes=CHANGES))
     assert on.record.step == victory.record.step + 2
+    assert on.record.epoch is not None
+    assert 0.0 < on.record.epoch < 1.0
     assert any("fresh optimizer" in text for text in on.announcements)
     assert any("threads: 2 -> 1" in text for text in on.announcements)
 

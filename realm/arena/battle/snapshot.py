@@ -67,7 +67,8 @@ def restore(engine: Engine, seal: Seal) -> None:
         parameter.copy_(weights[name])
         keys = [key for key in moments if key.rpartition("/")[0] == name]
         if keys:
-            engine.optimizer.state[parameter] = {key.rpartition("/")[2]: moments[key] for key in keys}
+            on_device = {key.rpartition("/")[2]: moments[key].to(parameter.device) for key in keys}
+            engine.optimizer.state[parameter] = on_device
 
 
 def _copied(tensor: Tensor) -> Tensor:
