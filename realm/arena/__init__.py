@@ -1,3 +1,3 @@
 """The arena: training. What other rooms may use is listed here."""
 
-__all__ = ["battle"]
+__all__ = ["battle", "unlocking"]

@@ -3,8 +3,9 @@
 import os
 from pathlib import Path
 
-from realm.core.config import Config, ConfigError, Training, load_config, locked_changes, training_of
+from realm.core.config import Config, ConfigError, Training, load_config, training_of
 from realm.core.control import Control
+from realm.core.locked import Locked
 
 
 class BattleControl:
@@ -27,8 +28,8 @@ class BattleControl:
     def stopped(self) -> bool:
         return self._control.flag("stop") is not None
 
-    def changed_config(self, current: Training) -> tuple[Config, Training] | None:
-        """The config and the training settings it asks for, if the file changed and can be used.
+    def changed_config(self, locked: Locked) -> tuple[Config, Training] | None:
+        """The config and the training settings it asks for, if the file changed, can be used, and keeps what is locked.
 
         An invalid file is named in `config_problems`; the last good one goes on.
         """
@@ -42,7 +43,7 @@ class BattleControl:
         except ConfigError as error:
             self.config_problems = error.problems
             return None
-        self.config_problems = locked_changes(current, wanted)
+        self.config_problems = locked.changes(Locked.of(config, wanted))
         return None if self.config_problems else (config, wanted)
 
 

@@ -65,7 +65,7 @@ class QuestBoard:
                 released.append(name)
         return released
 
-    def file(self, claim: Claim, seal: str) -> None:
+    def file(self, claim: Claim, campaign_id: str, seal: str) -> None:
         """An ended claim that a seal covers: verdict, folder, history line."""
         verdict = msgspec.json.format(msgspec.json.encode(_result(claim, seal)), indent=2)
         folder = self._ended_folder(claim, verdict)
@@ -73,6 +73,7 @@ class QuestBoard:
         self._history.append(
             EndedQuest(
                 claim=claim.number,
+                campaign=campaign_id,
                 quest=claim.quest,
                 outcome=outcome,
                 ended_at=datetime.now(UTC),

@@ -25,12 +25,13 @@ from pathlib import Path
 import msgspec
 
 from realm.arena.intake.admission import Admission
+from realm.arena.intake.current_config import CurrentConfig
 from realm.arena.intake.gate import Gate
 from realm.arena.intake.gatekeepers.hero import CurrentMeasure
-from realm.arena.intake.gatekeepers.settings import CurrentSettings, Gatekeepers, Settings
 from realm.arena.intake.hints import Hints
 from realm.arena.intake.inbox import Inbox, Look
 from realm.arena.intake.register import Register
+from realm.core.config import Config, Gatekeepers
 from realm.core.daemon import Frame
 from realm.core.paths import Home, HomeError
 from realm.core.paths import home as chosen_home
@@ -51,7 +52,7 @@ class QueueWatcher:
         """Recovers from files alone. Raises DamagedHistory, OSError."""
         self.home = home
         self.frame = frame
-        self.settings = CurrentSettings(home.config_file)
+        self.config = CurrentConfig(home.config_file)
         self.measure = CurrentMeasure(home)
         self.wake = threading.Event()
         self.register = Register(home, NAME, frame.log)
@@ -91,7 +92,7 @@ class QueueWatcher:
     def state(self) -> str:
         if self.frame.stopping.is_set():
             return "stopping"
-        if self.settings.value is None or self.gate.shortages:
+        if self.config.value is None or self.gate.shortages:
             return "waiting"
         return "working" if self.gate.is_working else "idle"
 
@@ -99,18 +100,18 @@ class QueueWatcher:
         self.looked_at = time.monotonic()
         with contextlib.suppress(FileNotFoundError):
             self.hints.watch(self.home.root)  # for config.json
-        earlier = self.settings.value
-        if self.settings.look():
-            self._tell_of_settings(earlier)
-        if self.settings.value:
-            self.measure.look(self.settings.value.config)
+        earlier = self.config.value
+        if self.config.look():
+            self._tell_of_config(earlier)
+        if self.config.value:
+            self.measure.look(self.config.value)
         self.seen = self.inbox.look()
 
     def _work_through(self, look: Look) -> bool:
         """False if the look has got stale before its end."""
         self.gate.land()
         stale_at = time.monotonic() + max(STALE_SECONDS, look.seconds)
-        for drop in look.finished if self.settings.value else []:
+        for drop in look.finished if self.config.value else []:
             if self.frame.stopping.is_set() or time.monotonic() > stale_at:
                 return False
             self.gate.let_in(drop)
@@ -118,7 +119,7 @@ class QueueWatcher:
 
     def _sum_up(self) -> None:
         self.gate.forget_all_but(self.seen.finished)
-        others = (self.settings.problem, self.measure.problem, self.hints.problem)
+        others = (self.config.problem, self.measure.problem, self.hints.problem)
         self.problems = [
             *dict.fromkeys(self.gate.problems),
             *(problem for problem in others if problem),
@@ -136,11 +137,11 @@ class QueueWatcher:
         self.wake.clear()  # what it hinted at, the next look sees
 
     def _gatekeepers(self) -> Gatekeepers:
-        assert self.settings.value is not None  # nothing is admitted before
-        return self.settings.value.gatekeepers
+        assert self.config.value is not None  # nothing is admitted before
+        return self.config.value.gatekeepers
 
-    def _tell_of_settings(self, earlier: Settings | None) -> None:
-        value, problem = self.settings.value, self.settings.problem
+    def _tell_of_config(self, earlier: Config | None) -> None:
+        value, problem = self.config.value, self.config.problem
         if value:
             self.frame.config_hash = hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()[:12]
         if problem:

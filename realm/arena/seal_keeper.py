@@ -92,7 +92,7 @@ class SealKeeper:
     def file(self, sealed: Campaign, seal_name: str) -> None:
         """Ended claims that a seal covers go where they belong. Again is harmless."""
         for claim in sealed.ended:
-            self._board.file(claim, seal_name)
+            self._board.file(claim, sealed.id, seal_name)
             if claim.outcome in ("completed", "failed"):
                 event, line = (
                     ("quest.completed", "complete") if claim.outcome == "completed" else ("quest.failed", "fail")

@@ -36,12 +36,13 @@ from realm.arena.battle_control import BattleControl
 from realm.arena.battle_log import BattleLog
 from realm.arena.quest_board import QuestBoard
 from realm.arena.seal_keeper import SealKeeper
-from realm.armory.heroes import HERO_FILE, Hero, HeroError, load_hero
+from realm.armory.heroes import HERO_FILE, Hero, HeroError, check_base_model, load_hero
 from realm.armory.quiet import silence_transformers
-from realm.core.config import AT_A_STEP, Config, ConfigError, Training, load_config, locked_changes, training_of
+from realm.core.config import AT_A_STEP, Config, ConfigError, Training, load_config, training_of
 from realm.core.control import Control
 from realm.core.daemon import Frame
 from realm.core.history import History
+from realm.core.locked import Locked, read_locked, write_locked
 from realm.core.paths import Home
 from realm.core.quests import QuestQueue
 
@@ -61,8 +62,11 @@ class Trainer:
         self.log = log
         self.config: Config = load_config(home.config_file)
         self.model_folder = home.models / self.config.model_name
+        check_base_model(self.model_folder, self.config.base_model)
         self.hero: Hero = load_hero(self.model_folder / HERO_FILE)
-        self.wanted: Training = training_of(self.config, self.hero.training, home.config_file)
+        asked: Training = training_of(self.config, self.hero.training, home.config_file)
+        self.locked = bound(home, self.config, asked)
+        self.wanted = msgspec.structs.replace(asked, max_length=self.locked.max_length)
         self.control = Control(home)
         self.wishes = BattleControl(self.control, home.config_file, self.hero.training)
         self.board = QuestBoard(QuestQueue(home), History(home.history, "trainer"))
@@ -94,8 +98,6 @@ class Trainer:
             self.log.events.emit("incident.opened", f"a seal does not verify: {problem}", key=problem)
         self.loaded: LoadedHero | None = load_hero_from(self.model_folder, seal, self.wanted, self.config.threads)
         self.campaign = self._campaign(seal)
-        if locked_changes(self.campaign.training, self.wanted):
-            self.wanted = self.campaign.training  # the status names the key that is locked
         self.hero_in_memory.engine.adopt(self.campaign.training)
         self.journal = self._journal_opened()
         self.replay = Replay(self.journal.lines, self.campaign)
@@ -406,7 +408,7 @@ class Trainer:
         return self._starved()
 
     def _obey_config(self) -> None:
-        changed = self.wishes.changed_config(self.campaign.training)
+        changed = self.wishes.changed_config(self.locked)
         problems = tuple(self.wishes.config_problems)
         if problems and self.wishes.config_problems != self.told_problems:
             self.frame.log("config", problems="; ".join(problems))
@@ -506,6 +508,21 @@ class Trainer:
             self._validate_now()  # the record says what the loss is now, not what it was
         self.campaign = msgspec.structs.replace(self.campaign, last_checkpoint_step=step)
         self._forget(self.keeper.checkpoint(self.campaign))
+
+
+def bound(home: Home, config: Config, asked: Training) -> Locked:
+    """What this home's campaign is locked to; the first start locks what is asked for.
+
+    Raises ConfigError for another hero's config. Another max_length is not obeyed, and the status names it.
+    """
+    wanted = Locked.of(config, asked)
+    locked = read_locked(home.current_model)
+    if locked is None:
+        write_locked(home.current_model, wanted)
+        return wanted
+    if problems := locked.changes(msgspec.structs.replace(wanted, max_length=locked.max_length)):
+        raise ConfigError(home.config_file, problems)
+    return locked
 
 
 def main(home: Path) -> None:

@@ -10,6 +10,7 @@ from realm.core.config import Training
 from realm.core.paths import shipped_configs
 
 HERO_FILE = "hero.yaml"  # the copy that travels in a hero's model folder and in every checkpoint
+BASE_MODEL_FILE = "base_model.txt"  # in the model folder of a pretrained hero: the folder or hub name it came from
 
 Positive = Annotated[int, Meta(ge=1)]
 
@@ -98,3 +99,14 @@ def get_hero(hero_id: str) -> Hero:
     if hero_id not in files:
         raise HeroError(f"unknown hero {hero_id!r}: choose one of {', '.join(files)}")
     return load_hero(files[hero_id])
+
+
+def check_base_model(folder: Path, wanted: str | None) -> None:
+    """Raises HeroError if the model folder was not made from the base model that config.json names."""
+    file = folder / BASE_MODEL_FILE
+    made_from = file.read_text().strip() if file.exists() else None
+    if wanted is not None and wanted != made_from:
+        raise HeroError(
+            f"{folder} was made from {made_from or 'random weights'}, but base_model in config.json is {wanted}:"
+            f" move the folder aside and run `realm hero build {folder.name}`, or take base_model out"
+        )

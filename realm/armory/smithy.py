@@ -19,6 +19,7 @@ from transformers import (
 )
 
 from realm.armory.heroes import (
+    BASE_MODEL_FILE,
     HERO_FILE,
     Architecture,
     BuiltModel,
@@ -40,13 +41,16 @@ def build_hero(hero: Hero, folder: Path, *, signs: Iterable[str], source: str | 
     """
     if folder.exists():
         raise FileExistsError(f"{folder} exists: move it aside or choose another --out")
-    model, tokenizer = _built(hero, signs) if isinstance(hero.model, BuiltModel) else _pretrained(hero, source)
+    base_model = _base_model(hero, source)
+    model, tokenizer = _pretrained(hero, base_model) if base_model else _built(hero, signs)
     tokenizer.chat_template = (shipped_configs() / "heroes" / f"{hero.chat_template}.jinja").read_text()
     staging = folder.with_name(f".{folder.name}.{os.getpid()}")
     model.save_pretrained(staging)
     tokenizer.save_pretrained(staging)
     _stop_rule(tokenizer).save_pretrained(staging)
     shutil.copyfile(hero_files()[hero.id], staging / HERO_FILE)
+    if base_model:
+        (staging / BASE_MODEL_FILE).write_text(f"{base_model}\n")
     publish_folder(staging, folder)
     return folder
 
@@ -98,8 +102,16 @@ def _built(hero: Hero, signs: Iterable[str]) -> tuple[PreTrainedModel, PreTraine
     return random_model(hero.model.architecture, rows, hero.model.seed), tokenizer
 
 
-def _pretrained(hero: Hero, source: str | None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    name = source or hero.model.name  # type: ignore[union-attr]
+def _base_model(hero: Hero, source: str | None) -> str | None:
+    """The folder or hub name that the weights come from; None for a hero that begins with random ones."""
+    if not isinstance(hero.model, BuiltModel):
+        return source or hero.model.name
+    if source:
+        raise HeroError(f"hero {hero.id} begins with random weights: there is nothing to take from {source!r}")
+    return None
+
+
+def _pretrained(hero: Hero, name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     try:
         model = AutoModelForCausalLM.from_pretrained(name, dtype="auto")
         tokenizer = AutoTokenizer.from_pretrained(name)

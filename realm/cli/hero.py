@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from realm.armory import heroes
-from realm.core.paths import home
+from realm.core.config import load_config
+from realm.core.paths import Home, home
 
 
 @click.group()
@@ -40,7 +41,14 @@ def build(hero_id: str, out: Path | None, source: str | None) -> None:
         chosen = heroes.get_hero(hero_id)
         skills = chosen.tokenizer.signs_of if chosen.tokenizer else []
         signs = [sign for skill in skills for sign in get_trainer(skill).SIGNS]
-        folder = smithy.build_hero(chosen, out or home() / "models" / hero_id, signs=signs, source=source)
+        base_model = source or _configured_base_model(hero_id)
+        folder = smithy.build_hero(chosen, out or home() / "models" / hero_id, signs=signs, source=base_model)
     except (heroes.HeroError, FileExistsError, ValueError) as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{chosen.icon} {chosen.name} stands ready in {folder}")
+
+
+def _configured_base_model(hero_id: str) -> str | None:
+    """What config.json of the home says of this hero."""
+    config = load_config(Home(home()).config_file)
+    return config.base_model if config.model_name == hero_id else None

@@ -31,11 +31,12 @@ DAY = 86_400  # seconds
 def init(ctx: click.Context, hero_id: str | None, source: str | None, no_hero: bool) -> None:
     """Make the realm's home with a hero in it, and print what it will use. Again is harmless."""
     home = Home(chosen_home())
+    source = str(Path(source).absolute()) if source and Path(source).exists() else source
     with one_sentence(HomeError, ConfigError, HeroError):
         was_whole = not home.missing()
         chosen = get_hero(hero_id or load_config(home.config_file).model_name)
         home.create()
-        _write_config(home, chosen)
+        _write_config(home, chosen, source)
         config = load_config(home.config_file)
     click.echo(f"🏰 {printable(str(home.root))} {'is whole' if was_whole else 'is made'}")
     if not no_hero:
@@ -46,9 +47,10 @@ def init(ctx: click.Context, hero_id: str | None, source: str | None, no_hero: b
         echo_lines(["", *_costs(home, config), "", *_next_steps(home, config)])
 
 
-def _write_config(home: Home, chosen: Hero) -> None:
+def _write_config(home: Home, chosen: Hero, source: str | None) -> None:
     if not home.config_file.exists():
-        content = msgspec.json.format(msgspec.json.encode({"model_name": chosen.id}), indent=2)
+        stated = {"model_name": chosen.id} | ({"base_model": source} if source else {})
+        content = msgspec.json.format(msgspec.json.encode(stated), indent=2)
         write_whole(home.config_file, content + b"\n", mode=0o664)
 
 

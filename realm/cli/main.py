@@ -30,6 +30,7 @@ NOUNS = {
     "stop": Noun("control", "Seal, release the accelerator, and wait."),
     "skip": Noun("control", "End the present quest; what was trained of it stays."),
     "seal": Noun("control", "Make everything trained so far durable now."),
+    "config": Noun("config", "Settings: show, change, compare, unlock."),
     "ledger": Noun("ledger", "Checkpoints: list, show, find the best."),
     "hero": Noun("hero", "Heroes: list them, build one."),
     "scroll": Noun("scroll", "Utilities: forge a quest, train on it, examine a checkpoint."),

@@ -87,16 +87,34 @@ class Retention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     every: Annotated[int, Meta(ge=1)] = 10
 
 
+Action = Literal["reject", "warn", "off"]
+
+
+class Gatekeepers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which findings reject a drop, which only warn, and the bounds they go by.
+
+    Findings that have no field here reject always: the trainer could not read such a line.
+    """
+
+    empty_content: Action = "reject"  # a message without any text
+    overlong: Action = "warn"  # more than `overlong_share` of the sample is longer than the hero's max_length
+    overlong_share: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.05
+    example_count: Action = "warn"  # the sidecar counts other examples than there are lines
+    unknown_key: Action = "warn"  # the sidecar has a key that nobody reads
+    sample_lines: Annotated[int, Meta(ge=1, le=100)] = 100  # of each quest, tokenised to learn its lengths
+
+
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """config.json of a home. Everything has a default; `training` holds what differs from the hero's own settings."""
 
     model_name: Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,31}$")] = "squire"  # the hero's id
+    base_model: Annotated[str, Meta(min_length=1)] | None = None  # folder or hub name; default: the hero's own
     training: dict[str, Any] = {}
     seals: Seals = Seals()
     retention: Retention = Retention()
     release_when_idle_minutes: Annotated[float, Meta(ge=0)] = 30.0  # 0: never
     threads: Annotated[int, Meta(ge=1, le=1024)] | None = None  # CPU threads; default: torch's own
-    gatekeepers: dict[str, Any] = {}  # validated by the queue-watcher, whose findings it names
+    gatekeepers: Gatekeepers = Gatekeepers()
 
 
 class ConfigError(ValueError):
@@ -108,13 +126,22 @@ class ConfigError(ValueError):
 
 
 def load_config(file: Path) -> Config:
-    """The defaults if there is no file. Raises ConfigError."""
+    """The defaults if there is no file. Raises ConfigError, OSError."""
+    return config_of(read_raw(file), file)
+
+
+def read_raw(file: Path) -> Any:
+    """The JSON in the file, {} if there is none. Raises ConfigError, OSError."""
     try:
-        raw = msgspec.json.decode(file.read_bytes())
+        return msgspec.json.decode(file.read_bytes())
     except FileNotFoundError:
-        return Config()
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return {}
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(file, [f"not valid JSON: {error}"]) from None
+
+
+def config_of(raw: Any, file: Path) -> Config:
+    """The config that a JSON value says. `file` is named by errors. Raises ConfigError."""
     if problems := problems_of(raw, Config):
         raise ConfigError(file, problems)
     return msgspec.convert(raw, Config)
@@ -126,13 +153,6 @@ def training_of(config: Config, hero_training: Training, file: Path) -> Training
     if problems := problems_of(merged, Training, "training."):
         raise ConfigError(file, problems)
     return msgspec.convert(merged, Training)
-
-
-def locked_changes(before: Training, after: Training) -> list[str]:
-    """Why `after` may not follow `before` in the middle of a campaign: its examples would be cut anew."""
-    if before.max_length == after.max_length:
-        return []
-    return [f"training.max_length is locked at {before.max_length} for this campaign; {after.max_length} is refused"]
 
 
 def problems_of(raw: Any, expected: type[Struct], prefix: str = "") -> list[str]:

@@ -27,6 +27,7 @@ class EndedQuest(Struct, frozen=True, kw_only=True):
     """One line. A drop that was refused has no claim; a quest that was retried has one line per claim."""
 
     claim: Count | None
+    campaign: str | None = None  # whose claim it is: the next campaign counts from 1 again
     quest: str
     outcome: Outcome
     ended_at: Annotated[datetime, Meta(tz=True)]
@@ -47,7 +48,7 @@ class History:
     def __init__(self, folder: Path, daemon: str):
         """Reads the file once. Raises DamagedHistory, OSError."""
         self._path = folder / f"{daemon}.jsonl"
-        self._ended = {(quest.claim, quest.quest) for quest in read_history(self._path)}
+        self._ended = {_key(quest) for quest in read_history(self._path)}
 
     def append(self, ended: EndedQuest) -> bool:
         """Durable when it returns; False if this claim of this quest is there already, from before a crash.
@@ -55,15 +56,19 @@ class History:
         Raises msgspec.ValidationError for a bad field. Raises OSError: a full disk leaves the file as it was, after
         a failed fsync the process must end.
         """
-        if (ended.claim, ended.quest) in self._ended:
+        if _key(ended) in self._ended:
             return False
         fields, lost = json_safe(msgspec.to_builtins(ended))
         if lost:
             fields["data"]["problems"] = lost
         msgspec.convert(fields, EndedQuest)
         append_lines(self._path, orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE), durable=True)
-        self._ended.add((ended.claim, ended.quest))
+        self._ended.add(_key(ended))
         return True
+
+
+def _key(ended: EndedQuest) -> tuple[str | None, int | None, str]:
+    return ended.campaign, ended.claim, ended.quest
 
 
 def read_history(path: Path) -> Iterator[EndedQuest]:

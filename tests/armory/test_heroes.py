@@ -84,8 +84,17 @@ def test_a_pretrained_hero_is_taken_from_a_local_folder_and_speaks_chatml(squire
     folder = smithy.build_hero(small, tmp_path / "dio", signs=[], source=str(stand_in))
     assert "<think>" not in AutoTokenizer.from_pretrained(folder).chat_template
     assert load_hero(folder / heroes.HERO_FILE).id == "dio"
+    heroes.check_base_model(folder, str(stand_in))
+    heroes.check_base_model(folder, None)
+    with pytest.raises(HeroError, match=f"was made from {stand_in}, but base_model in config.json is another"):
+        heroes.check_base_model(folder, "another")
     with pytest.raises(HeroError, match="the loaded model has hidden_size 128, the hero file says 1024"):
         smithy.build_hero(hero, tmp_path / "other", signs=[], source=str(stand_in))
+
+
+def test_a_hero_of_random_weights_refuses_a_base_model(tmp_path: Path) -> None:
+    with pytest.raises(HeroError, match="squire begins with random weights: there is nothing to take from 'Qwen/x'"):
+        smithy.build_hero(get_hero("squire"), tmp_path / "squire", signs=[], source="Qwen/x")
 
 
 def test_dio_takes_a_step_with_random_weights_of_its_full_shape() -> None:

@@ -7,8 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from realm.armory.heroes import get_hero
-from realm.core.config import Config, ConfigError, load_config, locked_changes, training_of
-from tests.settings import TRAINING
+from realm.core.config import Config, ConfigError, load_config, training_of
 
 
 def written(folder: Path, content: object) -> Path:
@@ -49,10 +48,3 @@ def test_training_is_the_heros_with_the_changes(tmp_path: Path) -> None:
         training_of(Config(training={"learning_rate": 7}), hero.training, file)
     with pytest.raises(ConfigError, match=r"training.batchsize is unknown"):
         training_of(Config(training={"batchsize": 7}), hero.training, file)
-
-
-def test_max_length_is_locked_in_a_campaign() -> None:
-    assert locked_changes(TRAINING, replace(TRAINING, learning_rate=1e-4)) == []
-    assert locked_changes(TRAINING, replace(TRAINING, max_length=128)) == [
-        "training.max_length is locked at 64 for this campaign; 128 is refused"
-    ]

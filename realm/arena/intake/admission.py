@@ -30,10 +30,10 @@ from realm.arena.intake.decompression import BadArchive, archive_of, plain_piece
 from realm.arena.intake.gatekeepers import quick, standard
 from realm.arena.intake.gatekeepers.findings import Finding, Findings
 from realm.arena.intake.gatekeepers.hero import Measure
-from realm.arena.intake.gatekeepers.settings import Gatekeepers
 from realm.arena.intake.inbox import Drop, File, printable
 from realm.arena.intake.sidecars import Sidecar, SidecarError
 from realm.arena.intake.twins import SOURCE_FILE, Source, Twin, twins_of
+from realm.core.config import Gatekeepers
 from realm.core.paths import Home
 from realm.core.quests import ERROR_FILE, QUEST_FILE, QuestMeta, QuestQueue, new_name, write_meta
 

@@ -18,8 +18,8 @@ import zstandard
 from realm.arena.intake.admission import Admission, Outcome
 from realm.arena.intake.copying import SHORTAGES, SPACE_KEPT, DropChanged, DropUnreadable, Shortage
 from realm.arena.intake.gatekeepers.hero import Measure
-from realm.arena.intake.gatekeepers.settings import Gatekeepers
 from realm.arena.intake.inbox import Drop, Inbox
+from realm.core.config import Gatekeepers
 from realm.core.paths import Home
 from realm.core.quests import QuestQueue, read_meta
 from tests.arena.watcher import chat as chat_line

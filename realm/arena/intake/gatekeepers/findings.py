@@ -4,7 +4,7 @@ from collections import Counter
 
 from msgspec import Struct
 
-from realm.arena.intake.gatekeepers.settings import Action, Gatekeepers
+from realm.core.config import Action, Gatekeepers
 
 KEPT = 100
 LONGEST_TEXT = 300  # characters: a finding may quote a line of many megabytes

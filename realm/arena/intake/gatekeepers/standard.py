@@ -11,7 +11,7 @@ from realm.arena.battle.specs import DatasetSpec, parse_line
 from realm.arena.intake.gatekeepers.findings import Findings
 from realm.arena.intake.gatekeepers.hero import Measure
 from realm.arena.intake.gatekeepers.quick import Line
-from realm.arena.intake.gatekeepers.settings import Gatekeepers
+from realm.core.config import Gatekeepers
 
 NAME = "standard@1"
 SEED = 42

@@ -7,7 +7,7 @@ import pytest
 
 from realm.arena.intake.gatekeepers.findings import FINDINGS, Findings
 from realm.arena.intake.gatekeepers.quick import LONGEST_LINE, Line, Quick, cut_lines
-from realm.arena.intake.gatekeepers.settings import Gatekeepers
+from realm.core.config import Gatekeepers
 from tests.arena.watcher import chat
 
 GOOD = chat("2 + 2?", "4")

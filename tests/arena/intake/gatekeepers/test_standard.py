@@ -12,9 +12,8 @@ from realm.arena.battle.specs import get_spec
 from realm.arena.intake.gatekeepers.findings import Findings
 from realm.arena.intake.gatekeepers.hero import CurrentMeasure, Measure
 from realm.arena.intake.gatekeepers.quick import cut_lines
-from realm.arena.intake.gatekeepers.settings import Gatekeepers
 from realm.arena.intake.gatekeepers.standard import LONGEST_CHAT, Sample, judge, token_lengths
-from realm.core.config import Config
+from realm.core.config import Config, Gatekeepers
 from realm.core.paths import Home
 from tests.arena.watcher import chat as chat_line
 

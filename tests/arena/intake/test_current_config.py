@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from realm.arena.intake.gatekeepers.settings import CurrentSettings, Gatekeepers, load
-from realm.core.config import ConfigError
+from realm.arena.intake.current_config import CurrentConfig
+from realm.core.config import ConfigError, Gatekeepers, load_config
 
 
 @pytest.fixture
@@ -12,14 +12,14 @@ def config(tmp_path: Path) -> Path:
 
 
 def test_without_a_file_or_a_section_the_shipped_values_hold(config: Path) -> None:
-    assert load(config).gatekeepers == Gatekeepers()
+    assert load_config(config).gatekeepers == Gatekeepers()
     config.write_text('{"model_name": "squire"}')
-    assert load(config).gatekeepers == Gatekeepers()
+    assert load_config(config).gatekeepers == Gatekeepers()
 
 
 def test_a_section_changes_what_it_names(config: Path) -> None:
     config.write_text('{"gatekeepers": {"overlong": "reject", "overlong_share": 0.5}}')
-    assert load(config).gatekeepers == Gatekeepers(overlong="reject", overlong_share=0.5)
+    assert load_config(config).gatekeepers == Gatekeepers(overlong="reject", overlong_share=0.5)
 
 
 @pytest.mark.parametrize(
@@ -33,37 +33,37 @@ def test_a_section_changes_what_it_names(config: Path) -> None:
             '{"gatekeepers": {"sample_lines": 0, "overlong": 1}}',
             "gatekeepers.overlong is 1: .*; gatekeepers.sample_lines",
         ),
-        ('{"gatekeepers": []}', "gatekeepers"),
+        ('{"gatekeepers": []}', "gatekeepers is \\[\\]: an object"),
         ("{", "not valid JSON"),
     ],
 )
 def test_a_wrong_section_is_refused_as_a_whole(config: Path, content: str, problem: str) -> None:
     config.write_text(content)
     with pytest.raises(ConfigError, match=problem):
-        load(config)
+        load_config(config)
 
 
 def test_while_it_is_invalid_the_last_good_one_goes_on_and_the_problem_is_named(config: Path) -> None:
-    settings = CurrentSettings(config)
-    assert settings.look()
-    assert not settings.look()
+    current = CurrentConfig(config)
+    assert current.look()
+    assert not current.look()
     config.write_text('{"gatekeepers": {"overlong": "off"}}')
-    assert settings.look()
-    good = settings.value
+    assert current.look()
+    good = current.value
     assert good
     assert good.gatekeepers.overlong == "off"
     config.write_text('{"gatekeepers": {"overlong": "of"}}')
-    assert settings.look()
-    assert settings.value == good
-    assert "gatekeepers.overlong is 'of'" in str(settings.problem)
+    assert current.look()
+    assert current.value == good
+    assert "gatekeepers.overlong is 'of'" in str(current.problem)
     config.write_text('{"gatekeepers": {"overlong": "reject"}}')
-    assert settings.look()
-    assert settings.problem is None
+    assert current.look()
+    assert current.problem is None
 
 
 def test_one_that_was_never_valid_has_no_value(config: Path) -> None:
     config.mkdir()
-    settings = CurrentSettings(config)
-    settings.look()
-    assert settings.value is None
-    assert settings.problem
+    current = CurrentConfig(config)
+    current.look()
+    assert current.value is None
+    assert current.problem
