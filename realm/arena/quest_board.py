@@ -1,5 +1,6 @@
 """The trainer's side of the queue: which quest is next, and where a claim's folder goes when a seal covers it."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,36 +10,43 @@ import msgspec
 from realm.arena.battle.campaign import Campaign, Claim
 from realm.arena.intake.lineage import history_data
 from realm.core.config import Training
+from realm.core.files import sha256_of
 from realm.core.history import EndedQuest, History
-from realm.core.quests import QUEST_FILE, QuestGone, QuestMetaError, QuestQueue, read_meta
+from realm.core.quests import QUEST_FILE, Quest, QuestGone, QuestMetaError, QuestQueue, read_meta
+
+Tell = Callable[[str, str], None]  # a failed quest's name, and why
 
 
 class QuestBoard:
     """Claims and files quests. Every call may be repeated after a crash."""
 
-    def __init__(self, queue: QuestQueue, history: History):
+    def __init__(self, queue: QuestQueue, history: History, tell: Tell):
         self.queue = queue
         self._history = history
+        self._tell = tell
 
     def next_claim(self, number: int, training: Training) -> Claim | None:
         """The first waiting quest as a claim; nothing is moved yet. What cannot be read goes to failed/."""
         for quest in self.queue.waiting():
             try:
                 meta = read_meta(quest.path)
-                size = (quest.path / QUEST_FILE).stat().st_size
+                digest = sha256_of(quest.path / QUEST_FILE)
             except FileNotFoundError as error:
                 if self.queue.find(quest.name):  # not merely moved by hand since we looked
-                    self._fail_unread(quest.name, f"{error.filename} is missing")
+                    self._fail_unread(quest, f"{error.filename} is missing")
                 continue
             except QuestMetaError as error:
-                self._fail_unread(quest.name, str(error))
+                self._fail_unread(quest, str(error))
+                continue
+            if digest != meta.sha256:
+                self._fail_unread(quest, f"{QUEST_FILE} was changed since it was admitted: its SHA-256 is {digest}")
                 continue
             return Claim(
                 number=number,
                 quest=quest.name,
                 priority=quest.priority or meta.priority,
                 sha256=meta.sha256,
-                size=size,
+                size=meta.bytes,
                 training=training,
                 epochs=meta.epochs,
                 schema_id=meta.schema_id,
@@ -69,13 +77,13 @@ class QuestBoard:
         """An ended claim that a seal covers: verdict, folder, history line."""
         verdict = msgspec.json.format(msgspec.json.encode(_result(claim, seal)), indent=2)
         folder = self._ended_folder(claim, verdict)
-        outcome = claim.outcome if folder and claim.outcome != "open" else "lost"
+        assert claim.outcome != "open"
         self._history.append(
             EndedQuest(
                 claim=claim.number,
                 campaign=campaign_id,
                 quest=claim.quest,
-                outcome=outcome,
+                outcome=claim.outcome,
                 ended_at=datetime.now(UTC),
                 priority=claim.priority,
                 sha256=claim.sha256,
@@ -107,14 +115,29 @@ class QuestBoard:
         if found and found.priority:
             self.queue.claim(name)
 
-    def _fail_unread(self, name: str, reason: str) -> None:
-        self.queue.claim(name)
-        self.queue.fail(name, msgspec.json.encode({"reason": reason, "how_to_mend": "drop the file again"}))
+    def _fail_unread(self, quest: Quest, reason: str) -> None:
+        """What is no longer what the queue-watcher let in is not trained."""
+        self.queue.claim(quest.name)
+        verdict = {"reason": reason, "how_to_mend": "drop the file again", "findings": [], "total": 0}
+        self.queue.fail(quest.name, msgspec.json.format(msgspec.json.encode(verdict), indent=2))
+        ended_at = datetime.now(UTC)
+        self._history.append(
+            EndedQuest(
+                claim=None,
+                quest=quest.name,
+                outcome="failed",
+                ended_at=ended_at,
+                priority=quest.priority,
+                reason=reason,
+            )
+        )
+        self._tell(quest.name, reason)
 
 
 def _result(claim: Claim, seal: str) -> dict[str, Any]:
     mean = claim.loss_sum / claim.labelled_tokens if claim.labelled_tokens else None
-    return {**msgspec.to_builtins(claim), "mean_loss": mean, "seal": seal, "gold": 100 * (claim.outcome == "completed")}
+    gold = 100 * (claim.outcome == "completed")
+    return {**msgspec.to_builtins(claim), "total": len(claim.findings), "mean_loss": mean, "seal": seal, "gold": gold}
 
 
 def _lineage(folder: Path | None) -> dict[str, Any]:

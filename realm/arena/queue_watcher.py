@@ -31,6 +31,7 @@ from realm.arena.intake.gatekeepers.hero import CurrentMeasure
 from realm.arena.intake.hints import Hints
 from realm.arena.intake.inbox import Inbox, Look
 from realm.arena.intake.register import Register
+from realm.arena.pruning import prune_ended
 from realm.core.config import Config, Gatekeepers
 from realm.core.daemon import Frame
 from realm.core.paths import Home, HomeError
@@ -43,6 +44,7 @@ INTERVAL = 5.0  # seconds between status documents when nothing happens
 STALE_SECONDS = 0.1  # a look is worked through for so long; then a more urgent drop may have come
 LOOK_GAP = 0.05  # seconds between two looks, however many hints there are
 SHOWN_PROBLEMS = 20
+PRUNE_SECONDS = 60.0  # between two looks for refused drops beyond the settings' limits
 
 
 class QueueWatcher:
@@ -52,6 +54,7 @@ class QueueWatcher:
         """Recovers from files alone. Raises DamagedHistory, OSError."""
         self.home = home
         self.frame = frame
+        self.queue = QuestQueue(home)
         self.config = CurrentConfig(home.config_file)
         self.measure = CurrentMeasure(home)
         self.wake = threading.Event()
@@ -70,6 +73,7 @@ class QueueWatcher:
         self.seen = Look()
         self.looked_at = 0.0
         self.problems: list[str] = []
+        self.prune_due = time.monotonic()
 
     def run(self, show: "Show") -> None:
         show.watcher = self
@@ -128,6 +132,14 @@ class QueueWatcher:
         ]
         if time.monotonic() >= self.register.lineage_due:
             self.register.write_lineage()
+        if self.config.value and time.monotonic() >= self.prune_due:
+            self._prune(self.config.value)
+
+    def _prune(self, config: Config) -> None:
+        """Refused drops only: what was claimed is the trainer's."""
+        self.prune_due = time.monotonic() + PRUNE_SECONDS
+        if names := prune_ended(self.queue, "failed", config.retention, oldest_seal=0):
+            self.frame.log("prune", folder="failed", quests=len(names))
 
     def _rest(self) -> None:
         rescan = self.looked_at + self.hints.rescan_seconds
@@ -211,9 +223,7 @@ def main(home: Path) -> None:
     """Raises SystemExit: with a sentence if the home is not one, with 75 if another queue-watcher runs there."""
     realm = Home(home)
     try:
-        realm.check_format()
-        if missing := realm.missing():
-            raise HomeError(f"{realm.root} lacks {missing[0].path}: run `realm init`")
+        realm.check_whole()
     except HomeError as error:
         raise SystemExit(str(error)) from None
     signal.signal(signal.SIGIO, signal.SIG_IGN)  # see leases.writers_of

@@ -10,11 +10,13 @@ from realm.arena.battle.loaded_hero import LoadedHero
 from realm.arena.battle.sealer import Sealer, SealReport
 from realm.arena.battle.snapshot import Snapshot, take_snapshot
 from realm.arena.battle_log import BattleLog
+from realm.arena.pruning import prune_ended
 from realm.arena.quest_board import QuestBoard
 from realm.core.checkpoint_ledger import CheckpointLedger, CheckpointRecord
 from realm.core.config import Config
 from realm.core.daemon import Frame
 from realm.core.paths import Home
+from realm.core.quests import ENDED
 from realm.core.status import LastSeal
 
 
@@ -38,6 +40,11 @@ class SealKeeper:
         self._ledger = CheckpointLedger(home.current_model)
         self._sealed: Campaign | None = None
         self.asked = False  # somebody wants a seal as soon as none is in flight
+
+    def adopt(self, config: Config) -> None:
+        """Other intervals and limits, from now on."""
+        self._config = config
+        self._sealer.adopt(config.seals)
 
     @property
     def problem(self) -> str | None:
@@ -79,7 +86,7 @@ class SealKeeper:
         seal, sealed = report.seal, report.snapshot.state.campaign
         self._sealed = sealed
         self.file(sealed, seal.folder.name)
-        self._sealer.forget_covered(self._journal)
+        self._prune(self._sealer.forget_covered(self._journal))
         self._frame.log("seal", name=seal.folder.name, bytes=seal.size, seconds=f"{report.seconds:.2f}")
         self._log.events.emit("seal.written", f"sealed at step {seal.step:,}", step=seal.step, key=seal.folder.name)
         self._log.show(
@@ -100,6 +107,12 @@ class SealKeeper:
                 text = f"{claim.quest}: {claim.steps:,} steps" + (f"; {claim.reason}" if claim.reason else "")
                 self._log.events.emit(event, text, claim=claim.number, data={"steps": claim.steps, "seal": seal_name})
                 self._frame.log(line, quest=claim.quest, steps=claim.steps, reason=claim.reason)
+
+    def _prune(self, oldest_seal: int) -> None:
+        """Ended quests beyond the limits of the settings leave the disk."""
+        for end in ENDED:
+            if names := prune_ended(self._board.queue, end, self._config.retention, oldest_seal):
+                self._frame.log("prune", folder=end, quests=len(names))
 
     def checkpoint(self, campaign: Campaign) -> set[int]:
         """Begins a seal from which a checkpoint is made, unless this step has one; returns the numbers filed."""

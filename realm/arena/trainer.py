@@ -25,7 +25,7 @@ from realm.arena.battle.chat import Example
 from realm.arena.battle.engine import StepResult
 from realm.arena.battle.holdout import held_out_lines, holdout_rule
 from realm.arena.battle.journal import Journal, JournalHole, Line, set_aside
-from realm.arena.battle.loaded_hero import LoadedHero, load_hero_from
+from realm.arena.battle.loaded_hero import LoadedHero, NoAccelerator, load_hero_from
 from realm.arena.battle.mask import BrokenMask, check_mask
 from realm.arena.battle.replay import Replay, same_place
 from realm.arena.battle.seal import Seal, newest_verified, sweep
@@ -43,8 +43,8 @@ from realm.core.control import Control
 from realm.core.daemon import Frame
 from realm.core.history import History
 from realm.core.locked import Locked, read_locked, write_locked
-from realm.core.paths import Home
-from realm.core.quests import QuestQueue
+from realm.core.paths import Home, HomeError
+from realm.core.quests import Finding, QuestQueue
 
 INTERVAL = 2.0  # seconds between status documents
 POLL = 0.25  # seconds between looks at the queue or the flags while nothing is trained
@@ -69,7 +69,7 @@ class Trainer:
         self.wanted = msgspec.structs.replace(asked, max_length=self.locked.max_length)
         self.control = Control(home)
         self.wishes = BattleControl(self.control, home.config_file, self.hero.training)
-        self.board = QuestBoard(QuestQueue(home), History(home.history, "trainer"))
+        self.board = QuestBoard(QuestQueue(home), History(home.history, "trainer"), self._tell_unread)
         self.attempt = Attempt(home.current_model / ".attempt")
         self.stream: Iterator[StreamedStep] | None = None
         self.idle_since: float | None = None
@@ -96,7 +96,7 @@ class Trainer:
         seal, problems = newest_verified(self.home.seals)
         for problem in problems:
             self.log.events.emit("incident.opened", f"a seal does not verify: {problem}", key=problem)
-        self.loaded: LoadedHero | None = load_hero_from(self.model_folder, seal, self.wanted, self.config.threads)
+        self.loaded: LoadedHero | None = load_hero_from(self.model_folder, seal, self.wanted, self.config)
         self.campaign = self._campaign(seal)
         self.hero_in_memory.engine.adopt(self.campaign.training)
         self.journal = self._journal_opened()
@@ -178,7 +178,7 @@ class Trainer:
             born = next((line for line in self.journal.lines if line.kind == "campaign"), None)
             born = born or self.journal.append("campaign", self.campaign.position, id=os.urandom(4).hex())
             self.campaign = msgspec.structs.replace(self.campaign, id=str(born.data["id"]))
-            self._reached(born.seq)
+            self._reached()
         return self.campaign.id
 
     # The journal
@@ -192,7 +192,7 @@ class Trainer:
             self._begin(msgspec.convert(line.data["claim"], Claim))
         else:
             self._decide(line)
-        self._reached(line.seq)
+        self._reached()
         if not self.replay:
             self.frame.log("replay", finished_at_step=self.campaign.step)
         return True
@@ -201,7 +201,7 @@ class Trainer:
         """A decision taken now: durable first, then its effect."""
         line = self.journal.append(kind, self.campaign.position, **data)
         self._decide(line)
-        self._reached(line.seq)
+        self._reached()
 
     def _decide(self, line: Line) -> None:
         """The effect of a line, the same live and replayed. A line about a claim that is over has none."""
@@ -210,9 +210,11 @@ class Trainer:
             case "skip" if about_active:
                 self._end("skipped")
             case "fail" if about_active:
+                findings = msgspec.convert(line.data.get("findings", ()), tuple[Finding, ...])
+                self.campaign = campaigns.found(self.campaign, findings)
                 self._end("failed", str(line.data["reason"]))
             case "drop" if about_active and same_place(line.at, self.campaign.position):
-                self._pass_over()
+                self._pass_over(str(line.data["reason"]))
             case "config":
                 changed = {**msgspec.to_builtins(self.campaign.training), **line.data["changes"]}
                 self._adopt(msgspec.convert(changed, Training))
@@ -221,7 +223,10 @@ class Trainer:
                     self.campaign, tokens_per_pass=int(line.data["tokens_per_pass"])
                 )
 
-    def _reached(self, seq: int) -> None:
+    def _reached(self) -> None:
+        """A line has had its effect. One that is written during replay leaves those behind that still wait."""
+        applied = self.replay.applied_seq
+        seq = self.journal.last_seq if applied is None else applied
         self.campaign = msgspec.structs.replace(self.campaign, journal_seq=max(seq, self.campaign.journal_seq))
 
     def _adopt(self, training: Training) -> None:
@@ -239,9 +244,13 @@ class Trainer:
             self._rest()
             return
         self.idle_since = None
-        line = self.journal.append("claim", self.campaign.position, claim=msgspec.to_builtins(claim))
+        self.journal.append("claim", self.campaign.position, claim=msgspec.to_builtins(claim))
         self._begin(claim)
-        self._reached(line.seq)
+        self._reached()
+
+    def _tell_unread(self, quest: str, reason: str) -> None:
+        self.frame.log("fail", quest=quest, steps=0, reason=reason)
+        self.log.events.emit("quest.failed", f"{quest}: {reason}", key=quest)
 
     def _begin(self, claim: Claim) -> None:
         self.campaign = campaigns.begin(self.campaign, claim)
@@ -310,7 +319,7 @@ class Trainer:
             examples = [example for one in streamed.passes for example in one]
             mask_ratio = check_mask(examples, self.hero_in_memory.chat, get_spec(claim.schema_id))
         except (BadLine, BrokenMask) as error:
-            self._journal("fail", reason=f"{claim.quest}: {error}")
+            self._journal("fail", reason=str(error), findings=msgspec.to_builtins([_finding(error)]))
             return
         data_seconds = time.perf_counter() - began
         if self.attempt.is_poison(cursor):
@@ -353,28 +362,30 @@ class Trainer:
         if claim.epoch < claim.epochs:
             self.campaign = campaigns.next_epoch(self.campaign, cursor)
             self._open_stream()
+        elif self.board.queue.find(claim.quest) is None:  # a hand removed it while its open file was read to the end
+            self._lose(claim)
         else:
             self._end("completed")
 
     def _drop(self, streamed: StreamedStep, reason: str) -> None:
         """The step is in the stream already: its line comes first, then we walk on without it."""
         line = self.journal.append("drop", self.campaign.position, reason=reason)
-        self._walk_past(streamed)
-        self._reached(line.seq)
+        self._walk_past(streamed, reason)
+        self._reached()
         self.frame.log("drop", step=self.campaign.step, reason=reason)
         claim = self.campaign.claims[-1]
         self.log.events.emit("step.dropped", reason, claim=claim.number, key=str(line.seq))
         if claim.dropped_steps > DROPS_ALLOWED:
             self._journal("fail", reason=f"{claim.dropped_steps} steps were dropped; the last: {reason}")
 
-    def _pass_over(self) -> None:
+    def _pass_over(self, reason: str) -> None:
         """A step that the journal says was dropped."""
         assert self.stream is not None
         if streamed := next(self.stream, None):
-            self._walk_past(streamed)
+            self._walk_past(streamed, reason)
 
-    def _walk_past(self, streamed: StreamedStep) -> None:
-        self.campaign = campaigns.dropped(self.campaign)
+    def _walk_past(self, streamed: StreamedStep, reason: str) -> None:
+        self.campaign = campaigns.dropped(self.campaign, _findings_of_drop(streamed, reason))
         self.campaign = campaigns.stepped(self.campaign, streamed.after, streamed.counts, None)
 
     def _validate(self) -> None:
@@ -418,6 +429,7 @@ class Trainer:
         if changed is None:
             return
         self.config, self.wanted = changed
+        self.keeper.adopt(self.config)
         old, new = msgspec.to_builtins(self.campaign.training), msgspec.to_builtins(self.wanted)
         changes = {key: new[key] for key in AT_A_STEP if new[key] != old[key]}
         if changes:
@@ -510,6 +522,21 @@ class Trainer:
         self._forget(self.keeper.checkpoint(self.campaign))
 
 
+def _finding(error: BadLine | BrokenMask) -> Finding:
+    if isinstance(error, BadLine):
+        return Finding(error.line, error.finding, error.text, error.how_to_mend)
+    return Finding(None, "broken_mask", str(error), "nothing is wrong with the quest: report it as a fault of realm")
+
+
+def _findings_of_drop(streamed: StreamedStep, reason: str) -> tuple[Finding, ...]:
+    """The lines that a dropped step held: one of them is at fault, and no one knows which."""
+    lines = sorted(example.line for one in streamed.passes for example in one if example.line)
+    text = f"was in a step of {len(lines)} lines that was dropped: {reason}"
+    return tuple(
+        Finding(line, "dropped_step", text, "drop the quest again without the line at fault") for line in lines
+    )
+
+
 def bound(home: Home, config: Config, asked: Training) -> Locked:
     """What this home's campaign is locked to; the first start locks what is asked for.
 
@@ -526,9 +553,16 @@ def bound(home: Home, config: Config, asked: Training) -> Locked:
 
 
 def main(home: Path) -> None:
-    """Runs until told to stop. Exits with 75 if another trainer holds the lock, 78 for what a person must mend."""
+    """Runs until told to stop.
+
+    Exits with 75 if another trainer holds the lock, 78 for what a person must mend, 69 without the device asked for.
+    """
     silence_transformers()
     realm_home = Home(home)
+    try:
+        realm_home.check_whole()
+    except HomeError as error:
+        raise SystemExit(str(error)) from None
     log = BattleLog(realm_home)
     with Frame("trainer", realm_home.locks, interval_s=INTERVAL, on_heartbeat=log.heartbeat) as frame:
         try:
@@ -537,4 +571,7 @@ def main(home: Path) -> None:
         except (HeroError, ConfigError) as error:
             frame.log("cannot-start", reason=error)
             raise SystemExit(CANNOT_START) from None
+        except NoAccelerator as error:
+            frame.log("wait", reason=error)
+            raise SystemExit(os.EX_UNAVAILABLE) from None  # systemd starts it again, after a while
         trainer.run()

@@ -35,8 +35,5 @@ def complete_home() -> Home:
     """The realm's home. Raises click.ClickException if it is of another format, or not one, or not whole."""
     home = Home(chosen_home())
     with one_sentence(HomeError):
-        home.check_format()
-    if missing := home.missing():
-        lacks = f"lacks {missing[0].path}" if home.format_file.exists() else "is no realm's home"
-        raise click.ClickException(f"{printable(str(home.root))} {lacks}: run `realm init`")
+        home.check_whole()
     return home

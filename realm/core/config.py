@@ -81,10 +81,12 @@ class Seals(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Retention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which checkpoints stay: the latest, the best by each metric, the last few, and every so many'th."""
+    """What stays. Checkpoints: the latest, the best by each metric, the last few, and every so many'th."""
 
     last: Annotated[int, Meta(ge=1)] = 5
     every: Annotated[int, Meta(ge=1)] = 10
+    ended_quests: Annotated[int, Meta(ge=1)] = 1000  # newest folders in recently_completed/, and as many in failed/
+    ended_gb: Annotated[float, Meta(ge=0.0)] = 20.0  # GiB that the folders of each may take
 
 
 Action = Literal["reject", "warn", "off"]
@@ -113,6 +115,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     seals: Seals = Seals()
     retention: Retention = Retention()
     release_when_idle_minutes: Annotated[float, Meta(ge=0)] = 30.0  # 0: never
+    device: Literal["auto", "cpu", "cuda"] = "auto"  # auto: cuda where there is one; cuda: waits until there is
     threads: Annotated[int, Meta(ge=1, le=1024)] | None = None  # CPU threads; default: torch's own
     gatekeepers: Gatekeepers = Gatekeepers()
 

@@ -46,6 +46,7 @@ LOG_LINES = {
     "replay": Line(INFO, "journalled steps after the newest seal are trained again"),
     "seal": Line(INFO, "everything trained so far is durable"),
     "checkpoint": Line(INFO, "a checkpoint appeared"),
+    "prune": Line(INFO, "ended quests beyond the limits of the settings left the disk; history keeps a line of each"),
     "wait": Line(WARNING, "a resource is short; work waits for it"),
 }
 

@@ -220,6 +220,13 @@ class Home:
         if int(text) < FORMAT_VERSION:
             raise HomeError(f"{self.root} has the older format {text}: run `realm migrate`")
 
+    def check_whole(self) -> None:
+        """Raises HomeError unless `create` has made everything, in the format this program knows."""
+        self.check_format()
+        if missing := self.missing():
+            lacks = f"lacks {missing[0].path}" if self.format_file.exists() else "is no realm's home"
+            raise HomeError(f"{self.root} {lacks}: run `realm init`")
+
     def missing(self) -> list[Place]:
         """What `create` makes and is not there: folders, and the format file."""
         made = [place for place in PLACES if place.kind == "folder" or place.path == "format"]

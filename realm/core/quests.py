@@ -164,6 +164,20 @@ def write_meta(folder: Path, meta: QuestMeta) -> None:
     write_whole(folder / META_FILE, content)
 
 
+class Finding(Struct, frozen=True):
+    """One thing that is wrong with a quest; error.json lists them under `findings`."""
+
+    line: int | None  # from 1; None: the whole quest
+    finding: str  # its name in tables
+    text: str
+    how_to_mend: str
+
+    @property
+    def sentence(self) -> str:
+        where = f"line {self.line}: " if self.line else ""
+        return f"{where}{self.text}" + (f" ({self.how_to_mend})" if self.how_to_mend else "")
+
+
 # The queue
 
 

@@ -440,7 +440,7 @@ def test_a_folder_that_is_no_home_is_refused(tmp_path: Path) -> None:
         text=True,
     )
     assert refused.returncode == 1
-    assert f"{tmp_path} lacks format: run `realm init`" in refused.stderr
+    assert f"{tmp_path} is no realm's home: run `realm init`" in refused.stderr
 
 
 def test_an_overflow_of_hints_hides_no_drop(home: Home, start: Start) -> None:

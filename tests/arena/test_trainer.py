@@ -1,5 +1,6 @@
 """The trainer as a process, on real homes: what it promises when it is killed, paused, skipped and changed."""
 
+import hashlib
 import os
 import random
 import shutil
@@ -8,6 +9,7 @@ from pathlib import Path
 import msgspec
 import orjson
 import pytest
+import torch
 
 from realm.arena.battle.campaign import Claim
 from realm.arena.battle.chat import ChatTokenizer
@@ -16,7 +18,7 @@ from realm.arena.battle.journal import Journal, Position
 from realm.arena.battle.seal import newest_verified
 from realm.arena.battle.snapshot import WEIGHTS
 from realm.arena.battle.specs import get_spec
-from realm.arena.battle.stream import Cursor, steps
+from realm.arena.battle.stream import Cursor, StreamedStep, steps
 from realm.armory.heroes import load_hero
 from realm.core.checkpoint_ledger import CheckpointLedger
 from realm.core.config import load_config, training_of
@@ -25,7 +27,7 @@ from realm.core.events import tail
 from realm.core.history import EndedQuest, read_history
 from realm.core.metrics import read_metrics
 from realm.core.paths import Home
-from realm.core.quests import RESULT_FILE, QuestQueue
+from realm.core.quests import ERROR_FILE, QUEST_FILE, RESULT_FILE, QuestQueue
 from realm.core.status import TrainingStatus, read_status
 from realm.guild.trainers import get_trainer
 from tests.arena.realm_home import eventually, log_of, make_home, put_quest, running, start
@@ -121,11 +123,27 @@ def set_config(home: Home, **changes: object) -> None:
     whole.rename(home.config_file)
 
 
+def poison(home: Home) -> str:
+    """Python that makes the first claim's third step, and no other, give a gradient that is not a number."""
+    digest = hashlib.sha256(str(streamed_steps(home)[2].passes[0][0].ids).encode()).hexdigest()
+    return (
+        "from realm.arena.battle.engine import Engine; import hashlib; real = Engine._pass_loss; \n"
+        "def poisoned(self, examples, backward_scale):\n"
+        f"    bad = hashlib.sha256(str(examples[0].ids).encode()).hexdigest() == '{digest}'\n"
+        "    return real(self, examples, backward_scale) * (float('nan') if bad else 1)\n"
+        "Engine._pass_loss = poisoned; "
+    )
+
+
 def test_killed_at_random_moments_it_ends_with_the_weights_of_an_uninterrupted_run(home: Home, tmp_path: Path) -> None:
-    """Four quests, a pause, a skip, a new learning rate and a checkpoint; REALM_TEST_KILLS sets how many kills."""
+    """Four quests, a poisoned step, a pause, a skip, a new learning rate and a checkpoint.
+
+    REALM_TEST_KILLS sets how many kills.
+    """
     kills = int(os.environ.get("REALM_TEST_KILLS", "4"))
     for number in range(4):
         put_quest(home, lines(220, first=1000 * number), name=f"q{number}.jsonl")
+    poisoned = poison(home)
     calm = Home(tmp_path / "calm")
     shutil.copytree(home.root, calm.root)
     set_config(home, seals={"minutes": 0.01, "first_minutes": 0.01})
@@ -138,7 +156,7 @@ def test_killed_at_random_moments_it_ends_with_the_weights_of_an_uninterrupted_r
     }
     aims = sorted(dice.sample(range(1, 42), kills))
     while aims or acts:
-        trainer = start("trainer", home)
+        trainer = start("trainer", home, poisoned)
         aim = aims.pop(0) if aims else 99
         while trainer.poll() is None and not (step_now(home) >= aim and not due(acts, home)):
             for step in due(acts, home):
@@ -150,14 +168,17 @@ def test_killed_at_random_moments_it_ends_with_the_weights_of_an_uninterrupted_r
                 break
         trainer.kill()
         trainer.wait()
-    finish(home, 4)
+    finish_with(home, 4, poisoned)
     journal_of(home, calm)
-    finish(calm, 4)
+    finish_with(calm, 4, poisoned)
     assert weights(home) == weights(calm)
     assert [(one.claim, one.outcome, one.steps) for one in history(home)] == [
         (one.claim, one.outcome, one.steps) for one in history(calm)
     ]
     assert [one.outcome for one in history(home)].count("skipped") == 1
+    first = orjson.loads((home.completed / history(home)[0].quest / RESULT_FILE).read_bytes())
+    assert first["dropped_steps"] == 1
+    assert {one["finding"] for one in first["findings"]} == {"dropped_step"}
     assert rows_of(home) == rows_of(calm)
     assert {row["learning_rate"] for row in read_metrics(home.metrics)} >= {0.002, 0.0007}
 
@@ -309,8 +330,13 @@ def test_an_example_that_kills_the_process_each_time_is_dropped_at_the_third_dea
 
 
 def first_lengths(home: Home) -> list[int]:
-    """The longest example of each step of the only waiting quest."""
-    [quest] = QuestQueue(home).waiting()
+    """The longest example of each step of the first waiting quest."""
+    return [len(one.passes[0][0].ids) for one in streamed_steps(home)]
+
+
+def streamed_steps(home: Home) -> list[StreamedStep]:
+    """The steps of the first waiting quest, as claim 1 trains them."""
+    quest = QuestQueue(home).waiting()[0]
     config = load_config(home.config_file)
     training = training_of(config, load_hero(home.models / "squire" / "hero.yaml").training, home.config_file)
     streamed = steps(
@@ -321,7 +347,7 @@ def first_lengths(home: Home) -> list[int]:
         training=training,
         held_out=holdout_rule(training.holdout),
     )
-    return [len(one.passes[0][0].ids) for one in streamed]
+    return list(streamed)
 
 
 def finish_with(home: Home, count: int, before: str) -> None:
@@ -344,6 +370,9 @@ def test_three_steps_that_are_not_numbers_fail_the_quest_and_the_next_one_is_tra
     assert (bad.outcome, bad.steps, good.outcome) == ("failed", 1, "completed")
     assert "3 steps were dropped" in (bad.reason or "")
     assert QuestQueue(home).names("failed") == [bad.quest]
+    error = orjson.loads((home.failed / bad.quest / ERROR_FILE).read_bytes())
+    assert len({one["line"] for one in error["findings"]}) == error["total"] > 3
+    assert all("lines that was dropped: its loss or gradient" in one["text"] for one in error["findings"])
 
 
 def test_a_quest_removed_by_hand_is_journalled_lost_and_the_rest_goes_on(home: Home) -> None:
@@ -454,3 +483,74 @@ def test_each_quest_is_trained_with_the_settings_of_its_own_claim(home: Home) ->
     assert max(row["learning_rate"] for row in rows if row["quest"] == first) == 0.002
     largest = {quest: max(row["tokens"] for row in rows if row["quest"] == quest) for quest in (first, second)}
     assert largest[second] > 1.5 * largest[first]
+
+
+def test_a_quest_that_was_edited_while_it_waited_is_not_trained(home: Home) -> None:
+    edited = put_quest(home, lines(60), name="edited.jsonl")
+    put_quest(home, lines(60, first=900), name="whole.jsonl")
+    file = home.queue / "normal" / edited / QUEST_FILE
+    file.write_bytes(file.read_bytes().replace(b"user", b"User", 1))
+    finish(home, 1)
+    assert [(one.quest == edited, one.outcome, one.claim) for one in history(home)] == [
+        (True, "failed", None),
+        (False, "completed", 1),
+    ]
+    error = orjson.loads((home.failed / edited / ERROR_FILE).read_bytes())
+    assert "quest.jsonl was changed since it was admitted" in error["reason"]
+    assert "quest.failed" in {event.kind for event in tail([home.events / "trainer.jsonl"], 100)}
+
+
+def test_a_line_that_cannot_be_trained_is_named_in_its_error(home: Home) -> None:
+    content = lines(40).splitlines(keepends=True)
+    content[16] = b'{"messages": [{"role": "user", "content": "no answer"}]}\n'
+    bad = put_quest(home, b"".join(content))
+    with running("trainer", home):
+        eventually(lambda: QuestQueue(home).names("failed") == [bad])
+    error = orjson.loads((home.failed / bad / ERROR_FILE).read_bytes())
+    assert [(one["line"], one["finding"]) for one in error["findings"]] == [(17, "no_assistant")]
+    assert error["reason"].startswith("line 17: no assistant turn")
+
+
+def test_the_only_seal_damaged_the_journal_alone_tells_what_was_decided(home: Home) -> None:
+    for number in range(2):
+        put_quest(home, lines(200, first=1000 * number), name=f"q{number}.jsonl")
+    trainer = start("trainer", home)
+    eventually(lambda: QuestQueue(home).names("processing"))
+    Control(home).raise_flag("pause")
+    Control(home).raise_flag("skip")
+    eventually(lambda: not (home.control / ".skip").exists())
+    eventually(lambda: len(history(home)) == 1)  # as a pause brings a seal
+    trainer.kill()
+    trainer.wait()
+    Control(home).resume()
+    skipped_at = history(home)[0].steps
+    newest = seals_of(home)[-1] / WEIGHTS
+    newest.write_bytes(newest.read_bytes()[:-1])
+    finish(home, 2)
+    first = history(home)[0]
+    assert (first.outcome, first.steps) == ("skipped", skipped_at)
+
+
+def test_ended_quests_beyond_the_limits_leave_the_disk_once_the_older_seal_covers_them(home: Home) -> None:
+    config = orjson.loads(home.config_file.read_bytes())
+    home.config_file.write_bytes(orjson.dumps({**config, "retention": {"ended_quests": 2}}))
+    for number in range(5):
+        put_quest(home, lines(40, first=1000 * number), name=f"q{number}.jsonl")
+    with running("trainer", home):
+        eventually(lambda: len(history(home)) == 5)
+        for name in ("a", "b"):  # two more seals, so that the older one covers all five
+            put_quest(home, lines(40, first=9000), name=f"{name}.jsonl")
+            eventually(lambda: not QuestQueue(home).waiting() and not QuestQueue(home).names("processing"))
+        eventually(lambda: len(QuestQueue(home).names("recently_completed")) <= 3)
+    assert len(history(home)) == 7
+    newest = history(home)[-1].quest
+    assert newest in QuestQueue(home).names("recently_completed")
+
+
+def test_an_accelerator_that_is_asked_for_and_missing_is_waited_for_not_replaced(home: Home) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    config = orjson.loads(home.config_file.read_bytes())
+    home.config_file.write_bytes(orjson.dumps({**config, "device": "cuda"}))
+    assert start("trainer", home).wait(60) == os.EX_UNAVAILABLE
+    assert "asks for device cuda, and torch sees none" in log_of(home)

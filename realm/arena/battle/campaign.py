@@ -8,8 +8,10 @@ from msgspec.structs import replace
 from realm.arena.battle.journal import Position
 from realm.arena.battle.stream import Counts, Cursor
 from realm.core.config import Training
+from realm.core.quests import Finding
 
 Outcome = Literal["open", "completed", "skipped", "failed", "lost"]
+KEPT_FINDINGS = 100
 LOSS_SMOOTHING = 0.98  # of the moving average that the status shows
 
 
@@ -40,6 +42,7 @@ class Claim(Struct, frozen=True, kw_only=True):
     last_loss: float | None = None
     counts: Counts = Counts()
     dropped_steps: int = 0
+    findings: tuple[Finding, ...] = ()  # what was wrong with its lines; the first hundred
 
 
 class Totals(Struct, frozen=True):
@@ -144,10 +147,17 @@ def stepped(campaign: Campaign, after: Cursor, counts: Counts, measured: Measure
     )
 
 
-def dropped(campaign: Campaign) -> Campaign:
+def dropped(campaign: Campaign, findings: tuple[Finding, ...]) -> Campaign:
     """Counts a dropped step against the active claim."""
+    claim = replace(campaign.claims[-1], dropped_steps=campaign.claims[-1].dropped_steps + 1)
+    return found(replace(campaign, claims=(*campaign.claims[:-1], claim)), findings)
+
+
+def found(campaign: Campaign, findings: tuple[Finding, ...]) -> Campaign:
+    """Something is wrong with lines of the active claim."""
     claim = campaign.claims[-1]
-    return replace(campaign, claims=(*campaign.claims[:-1], replace(claim, dropped_steps=claim.dropped_steps + 1)))
+    kept = (*claim.findings, *findings)[:KEPT_FINDINGS]
+    return replace(campaign, claims=(*campaign.claims[:-1], replace(claim, findings=kept)))
 
 
 def next_epoch(campaign: Campaign, cursor: Cursor) -> Campaign:

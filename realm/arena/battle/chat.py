@@ -23,6 +23,7 @@ class Example:
 
     ids: list[int]
     labels: list[int]
+    line: int | None = None  # of the quest's file, from 1
 
 
 class ChatTokenizer:

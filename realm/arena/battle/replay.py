@@ -18,6 +18,11 @@ class Replay:
         return bool(self._lines)
 
     @property
+    def applied_seq(self) -> int | None:
+        """Every line up to here has had its effect; None if all have."""
+        return min(line.seq for line in self._lines) - 1 if self._lines else None
+
+    @property
     def last_step(self) -> int:
         return self._lines[-1].at.step
 

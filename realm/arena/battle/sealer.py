@@ -10,7 +10,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from realm.arena.battle.journal import Journal
-from realm.arena.battle.seal import Seal, retain, sweep, write_seal
+from realm.arena.battle.seal import KEPT, Seal, retain, sweep, write_seal
 from realm.arena.battle.snapshot import Snapshot
 from realm.core.config import Seals
 
@@ -42,9 +42,15 @@ class Sealer:
         self._settings = settings
         self._number = last_number
         self._flight: _Flight | None = None
+        self._last_size = 0  # bytes
         self._due_at = time.monotonic() + settings.first_minutes * 60
         self.sealed_at = time.monotonic()
         self.problem: str | None = None
+
+    def adopt(self, settings: Seals) -> None:
+        """The next seal is due at the new interval after the last, if that is sooner."""
+        self._settings = settings
+        self._due_at = min(self._due_at, time.monotonic() + self.interval(self._last_size))
 
     @property
     def busy(self) -> bool:
@@ -93,17 +99,24 @@ class Sealer:
             return None
         return self._landed(flight.report)
 
-    def forget_covered(self, journal: Journal) -> None:
-        """Keeps the newest two seals, and of the journal what the older of them still needs."""
+    def forget_covered(self, journal: Journal) -> int:
+        """Keeps the newest two seals, and of the journal what the older of them still needs; returns its number.
+
+        0 while there is only one: if that one is damaged, the journal alone tells what was trained.
+        """
         kept = retain(self._folder)
         journal.begin_segment()
+        if len(kept) < KEPT:
+            return 0
         journal.forget(kept[0].journal_seq)
+        return kept[0].number
 
     def _landed(self, report: SealReport | None) -> SealReport | None:
         if report:
             self.problem = None
             self.sealed_at = time.monotonic()
-            self._due_at = self.sealed_at + self.interval(report.seal.size)
+            self._last_size = report.seal.size
+            self._due_at = self.sealed_at + self.interval(self._last_size)
         return report
 
     def _write(self, flight: _Flight, snapshot: Snapshot, then: Callable[[SealReport], None]) -> None:

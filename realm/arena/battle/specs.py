@@ -11,13 +11,18 @@ ROLES = ("system", "user", "assistant")
 
 
 class BadLine(ValueError):
-    """A line that cannot be trained on: what is wrong with it, how to mend it, and the finding's name in tables."""
+    """A line that cannot be trained on: what is wrong with it, how to mend it, and the finding's name in tables.
 
-    def __init__(self, text: str, how_to_mend: str = "", finding: str = "untrainable"):
-        super().__init__(f"{text}: {how_to_mend}" if how_to_mend else text)
+    `line` is its number, from 1, once somebody knows it.
+    """
+
+    def __init__(self, text: str, how_to_mend: str = "", finding: str = "untrainable", line: int | None = None):
+        where = f"line {line}: " if line else ""
+        super().__init__(f"{where}{text}: {how_to_mend}" if how_to_mend else f"{where}{text}")
         self.text = text
         self.how_to_mend = how_to_mend
         self.finding = finding
+        self.line = line
 
 
 @dataclass(frozen=True)

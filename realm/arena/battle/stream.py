@@ -147,19 +147,21 @@ def _parsed(number: int, line: bytes, spec: DatasetSpec) -> list[Message]:
     try:
         return parse_line(line, spec)
     except BadLine as error:
-        raise BadLine(f"line {number}: {error}") from None
+        raise BadLine(error.text, error.how_to_mend, error.finding, line=number) from None
 
 
 def _fitted(number: int, example: Example, training: Training) -> tuple[Example | None, bool]:
     """(the example as it is trained, or None for one that is dropped; whether it was truncated)."""
     if len(example.ids) <= training.max_length:
-        return example, False
+        return replace(example, line=number), False
     if training.overlong == "fail":
         raise OverlongExample(
-            f"line {number}: {len(example.ids)} tokens, max_length is {training.max_length}:"
-            " shorten it, or set `overlong` to drop or truncate"
+            f"{len(example.ids)} tokens, max_length is {training.max_length}",
+            "shorten it, or set `overlong` to drop or truncate",
+            "overlong",
+            line=number,
         )
-    cut = Example(example.ids[: training.max_length], example.labels[: training.max_length])
+    cut = Example(example.ids[: training.max_length], example.labels[: training.max_length], number)
     if training.overlong == "truncate" and any(label != IGNORED for label in cut.labels):
         return cut, True
     return None, False

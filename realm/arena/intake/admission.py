@@ -28,14 +28,14 @@ from realm.arena.intake import sidecars
 from realm.arena.intake.copying import SHORTAGES, Copy, DropChanged, Opened, Pulse, Shortage, require_space
 from realm.arena.intake.decompression import BadArchive, archive_of, plain_pieces, raw_pieces
 from realm.arena.intake.gatekeepers import quick, standard
-from realm.arena.intake.gatekeepers.findings import Finding, Findings
+from realm.arena.intake.gatekeepers.findings import Findings
 from realm.arena.intake.gatekeepers.hero import Measure
 from realm.arena.intake.inbox import Drop, File, printable
 from realm.arena.intake.sidecars import Sidecar, SidecarError
 from realm.arena.intake.twins import SOURCE_FILE, Source, Twin, twins_of
 from realm.core.config import Gatekeepers
 from realm.core.paths import Home
-from realm.core.quests import ERROR_FILE, QUEST_FILE, QuestMeta, QuestQueue, new_name, write_meta
+from realm.core.quests import ERROR_FILE, QUEST_FILE, Finding, QuestMeta, QuestQueue, new_name, write_meta
 
 NAME = "admission@1"  # the gatekeeper of what is not about lines: archives, sidecars, links, twins
 SIDECAR_FILE = "sidecar.json"

@@ -2,9 +2,8 @@
 
 from collections import Counter
 
-from msgspec import Struct
-
 from realm.core.config import Action, Gatekeepers
+from realm.core.quests import Finding
 
 KEPT = 100
 LONGEST_TEXT = 300  # characters: a finding may quote a line of many megabytes
@@ -38,18 +37,6 @@ FINDINGS = {
     "trained_before": "a quest with the same bytes was completed",
 }
 ALWAYS_WARN = ("late_sidecar", "trained_before")  # neither is a fault of the drop's content
-
-
-class Finding(Struct, frozen=True):
-    line: int | None  # from 1; None: the whole drop
-    finding: str  # a key of FINDINGS
-    text: str
-    how_to_mend: str
-
-    @property
-    def sentence(self) -> str:
-        where = f"line {self.line}: " if self.line else ""
-        return f"{where}{self.text}" + (f" ({self.how_to_mend})" if self.how_to_mend else "")
 
 
 class Findings:
