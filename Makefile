@@ -1,16 +1,20 @@
-# Everything is set up on first use in .venv: `make test`, `make learn`.
+# Everything is set up on first use in .venv: `make play`, `make test`, `make learn`.
 PYTHON ?= python3
 VENV := .venv
 REALM := $(VENV)/bin/realm
 LEARN := .learn
 
-.PHONY: test lint learn clean
+.PHONY: play test lint learn clean
 
 $(VENV)/.installed: pyproject.toml configs/constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Realm needs Python 3.11 or newer: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint configs/constraints.txt --editable '.[dev]'
 	@touch $@
+
+# A realm in the foreground, in .realm or $REALM_HOME: Ctrl-C ends it, again goes on where it stood.
+play: $(VENV)/.installed
+	@$(REALM) --home "$${REALM_HOME:-.realm}" play
 
 test: lint
 	$(VENV)/bin/pytest

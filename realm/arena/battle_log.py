@@ -30,6 +30,9 @@ from realm.core.status import (
 )
 
 SPEED_STEPS = 50  # steps that the measured speed is averaged over
+STEPS_PER_LEVEL = 1000
+SPIKE_FROM_STEP = 100  # before, the average still falls fast
+SPIKE_FACTOR, SPIKE_RISE = 2.0, 0.5  # a spike is above this many times the smoothed loss, and so many nats above it
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,7 @@ class BattleLog:
     ) -> None:
         """After every applied step."""
         self._pace.append(Pace(time.monotonic(), result.tokens, bytes_done))
+        self._tell_milestones(campaign, result.loss)
         self.show(
             state="working",
             campaign=campaign,
@@ -95,6 +99,13 @@ class BattleLog:
             unsealed_minutes=unsealed_minutes,
         )
         self.metrics.write(self._row(campaign, result, mask_ratio))
+
+    def _tell_milestones(self, campaign: Campaign, loss: float) -> None:
+        step, before = campaign.step, self.view.campaign.loss_ema if self.view.campaign else None
+        if step % STEPS_PER_LEVEL == 0:
+            self.events.emit("hero.level", f"Level {step // STEPS_PER_LEVEL}: {step:,} steps", step=step)
+        if before is not None and step > SPIKE_FROM_STEP and loss > max(SPIKE_FACTOR * before, before + SPIKE_RISE):
+            self.events.emit("loss.spike", f"loss {loss:.3f} where {before:.3f} was usual", step=step)
 
     def rest(self) -> None:
         """The next step's speed has nothing to do with the last one's: a pause, an idle hour, another quest."""

@@ -7,7 +7,7 @@ WRITES     .staging/, queue/{high,normal,low}/ and queue/failed/ (new quests onl
            status/data_lineage.json, events/queue-watcher.jsonl, history/queue-watcher.jsonl (refused drops);
            removes from inbox/ what became a quest, its sidecar, and folders that this left empty
 SIGNALS    TERM, INT: drops what is half copied and ends; a second one: the end at once. Either way the drop stays
-STATES     starting, idle, working (a drop is being copied and checked), waiting (problems says for what), stopping
+STATES     starting, idle, working (a drop is being copied and checked), waiting (problems says for what), stopping, ended
 LOG LINES  ready, admit, refuse, wait (disk space or leave to write is missing: drops stay in the inbox, nothing is
            refused for it), config (config.json is invalid), status, and those of every daemon
 RECOVERY   half-made quests in .staging/ are removed; a drop whose quest was published before a crash is only removed
@@ -74,6 +74,7 @@ class QueueWatcher:
         self.looked_at = 0.0
         self.problems: list[str] = []
         self.prune_due = time.monotonic()
+        self.has_ended = False
 
     def run(self, show: "Show") -> None:
         show.watcher = self
@@ -88,12 +89,15 @@ class QueueWatcher:
                 show.news()
                 self._rest()
         self.gate.close()
+        self.has_ended = True
         if not math.isinf(self.register.lineage_due):
             self.register.write_lineage()
         self.register.events.emit("daemon.ended", "the queue-watcher ended as it was told")
 
     @property
     def state(self) -> str:
+        if self.has_ended:
+            return "ended"
         if self.frame.stopping.is_set():
             return "stopping"
         if self.config.value is None or self.gate.shortages:

@@ -5,7 +5,7 @@ READS     queue/{high,normal,low}/, control/ (.pause .stop .skip .seal, holds/),
 WRITES    queue/processing/ and its ends, current_model/ (journal, seals, checkpoints), status/training_status.json,
           status/battle_status.json, status/checkpoint_ledger.json, events/, metrics/ and history/trainer.jsonl
 SIGNALS   TERM, INT: a last seal, then the end; a second one: the end at once, which the next start recovers from
-STATES    starting, working, idle, paused, stopped, waiting (a resource is short), stopping
+STATES    starting, working, idle, paused, stopped, waiting (a resource is short), stopping, ended
 RECOVERY  the newest seal that verifies, then the journal; what it trained since is trained again to the same weights
 """
 
@@ -80,13 +80,16 @@ class Trainer:
     def run(self) -> None:
         """After `recover`: until told to stop, and then to a last seal."""
         device = self.hero_in_memory.engine.model.device
-        self.frame.ready(f"{self.hero.name} stands at step {self.campaign.step:,}, on {device}")
+        text = f"{self.hero.name} stands at step {self.campaign.step:,}, on {device}"
+        self.frame.ready(text)
+        self.log.events.emit("daemon.started", text)
         while not self.frame.stopping.is_set():
             self.frame.tick("step")
             self.turn()
         self.log.show(state="stopping")
         self._forget(self.keeper.seal_now(self.campaign))
-        self.log.show(campaign=self.campaign)
+        self.log.show(state="ended", campaign=self.campaign)
+        self.log.events.emit("daemon.ended", f"the trainer ended as it was told, at step {self.campaign.step:,}")
         self.log.heartbeat(self.frame)
 
     def recover(self) -> None:

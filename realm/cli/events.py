@@ -31,7 +31,7 @@ def events(count: int, follow: bool, utc: bool, as_json: bool) -> None:
     folder = complete_home().events
     teller = Teller(absolute=utc or follow, as_json=as_json)
     with one_sentence():
-        positions = {path: end_of(path) for path in _files(folder)}
+        positions = {path: end_of(path) for path in event_files(folder)}
         newest = tail(positions, count)
         teller.tell(newest)
         if follow:
@@ -57,14 +57,18 @@ class Teller:
         width = UTC_TIME if self._absolute else AGO
         when = figures.utc(event.at) if self._absolute else figures.since(event.at, now)
         begin = width + 2
-        sign = KINDS[event.kind].icon if event.kind in KINDS else "·"
         kind = padded(printable(event.kind), LONGEST_KIND)
         text = wrapped(printable(event.text), begin + 3 + LONGEST_KIND + 2)
         when = click.style(padded(when, width, ">"), dim=True)
-        return f"{when}  {icon(sign, begin + 4)}{click.style(kind, dim=True)}  {text}"
+        return f"{when}  {icon(sign_of(event), begin + 4)}{click.style(kind, dim=True)}  {text}"
 
 
-def _files(folder: Path) -> list[Path]:
+def sign_of(event: Event) -> str:
+    """The icon of its kind; later versions may tell of kinds that we do not know."""
+    return KINDS[event.kind].icon if event.kind in KINDS else "·"
+
+
+def event_files(folder: Path) -> list[Path]:
     """Each daemon's newest file; older ones have a number between name and suffix."""
     daemons = sorted({file.name.partition(".")[0] for file in folder.glob("*.jsonl")} - {""})
     return [folder / f"{daemon}.jsonl" for daemon in daemons]
@@ -82,7 +86,7 @@ def _follow(folder: Path, positions: dict[Path, Position], told: set[str], telle
 def news(folder: Path, positions: dict[Path, Position], told: set[str]) -> list[Event]:
     """What was recorded behind `positions`, which move on. `told` are ids that were read beyond them already."""
     found: list[Event] = []
-    for path in _files(folder):
+    for path in event_files(folder):
         new, positions[path] = events_after(path, positions.get(path))
         found += [event for event in new if event.id not in told]
     return sorted(found, key=lambda event: event.at)

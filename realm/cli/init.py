@@ -28,7 +28,7 @@ DAY = 86_400  # seconds
 @click.option("--from", "source", help="Local folder or hub name, for a hero that is not built on the spot.")
 @click.option("--no-hero", is_flag=True, help="Build no model folder; the trainer needs one.")
 @click.pass_context
-def init(ctx: click.Context, hero_id: str | None, source: str | None, no_hero: bool) -> None:
+def init(ctx: click.Context, hero_id: str | None, source: str | None, no_hero: bool, next_steps: bool = True) -> None:
     """Make the realm's home with a hero in it, and print what it will use. Again is harmless."""
     home = Home(chosen_home())
     source = str(Path(source).absolute()) if source and Path(source).exists() else source
@@ -44,7 +44,7 @@ def init(ctx: click.Context, hero_id: str | None, source: str | None, no_hero: b
     if config.model_name != chosen.id:
         click.echo(f"note: config.json names {config.model_name}: set its model_name to {chosen.id} to train that one")
     with one_sentence(ConfigError, HeroError):
-        echo_lines(["", *_costs(home, config), "", *_next_steps(home, config)])
+        echo_lines(["", *_costs(home, config), "", *(_next_steps(home, config) if next_steps else ())])
 
 
 def _write_config(home: Home, chosen: Hero, source: str | None) -> None:

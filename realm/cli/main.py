@@ -21,6 +21,8 @@ class Noun(NamedTuple):
 
 NOUNS = {
     "init": Noun("init", "Make a realm's home, and its hero."),
+    "play": Noun("play", "Make a realm, give it first quests, and run it."),
+    "up": Noun("up", "Run all daemons in the foreground."),
     "run": Noun("run", "Run a daemon in the foreground."),
     "status": Noun("status", "What the realm is doing now."),
     "events": Noun("events", "What happened, newest last."),

@@ -28,6 +28,7 @@ STATES = {
     "stopped": "a person's .stop is obeyed: the accelerator is released",
     "waiting": "something is short (disk, accelerator, host); problems says what",
     "stopping": "brings its work to a durable end, then exits",
+    "ended": "exited as it was told",
 }
 
 # How long the work loop may take between two ticks before it counts as hung, seconds.
