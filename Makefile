@@ -8,8 +8,9 @@ LEARN := .learn
 
 $(VENV)/.installed: pyproject.toml configs/constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Realm needs Python 3.11 or newer: make PYTHON=python3.11")'
-	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint configs/constraints.txt --editable '.[dev]'
+	@$(PYTHON) -m venv $(VENV)
+	@echo 'installing into $(VENV): torch and what else is needed, about a minute'
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --use-pep517 --constraint configs/constraints.txt --editable '.[dev]'
 	@touch $@
 
 # A realm in the foreground, in .realm or $REALM_HOME: Ctrl-C ends it, again goes on where it stood.

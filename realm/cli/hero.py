@@ -1,11 +1,14 @@
 """realm hero: list heroes, build one."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from realm.armory import heroes
-from realm.core.config import load_config
+from realm.cli.failures import one_sentence
+from realm.cli.terminal import echo_json
+from realm.core.config import ConfigError, load_config
 from realm.core.paths import Home, home
 
 
@@ -15,15 +18,34 @@ def hero() -> None:
 
 
 @hero.command()
-def ls() -> None:
-    """List the heroes and where they come from."""
-    for hero_id in heroes.hero_files():
-        one = heroes.get_hero(hero_id)
-        where = "built on the spot" if isinstance(one.model, heroes.BuiltModel) else one.model.name
-        built = home() / "models" / hero_id
-        state = f"built: {built}" if built.exists() else "not built"
-        click.echo(f"{one.icon} {hero_id:8} {one.name} {one.title} · {where} · {state}")
-        click.echo(f"   {one.description}")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def ls(as_json: bool) -> None:
+    """List the heroes, where they come from, and which of them this realm trains."""
+    with one_sentence(heroes.HeroError, ConfigError):
+        known = [_described(heroes.get_hero(hero_id)) for hero_id in heroes.hero_files()]
+    if as_json:
+        echo_json(known)
+        return
+    for one in known:
+        trained = click.style(" · trained here", fg="green") if one["trained_here"] else ""
+        state = f"built: {one['folder']}" if one["built"] else "not built"
+        click.echo(f"{one['icon']} {one['id']:8} {one['name']} {one['title']} · {one['source']} · {state}{trained}")
+        click.echo(f"   {one['description']}")
+
+
+def _described(one: heroes.Hero) -> dict[str, Any]:
+    folder = home() / "models" / one.id
+    return {
+        "id": one.id,
+        "name": one.name,
+        "title": one.title,
+        "icon": one.icon,
+        "description": one.description,
+        "source": "built on the spot" if isinstance(one.model, heroes.BuiltModel) else one.model.name,
+        "folder": str(folder),
+        "built": folder.exists(),
+        "trained_here": load_config(Home(home()).config_file).model_name == one.id,
+    }
 
 
 @hero.command()

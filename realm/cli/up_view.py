@@ -1,5 +1,6 @@
 """What `realm up` shows: where to look, what happens, and how the battle stands, in a line that moves on a terminal."""
 
+import shutil
 import sys
 import threading
 import time
@@ -39,7 +40,7 @@ class View:
 
     def welcome(self) -> None:
         """Before the daemons start."""
-        realm = f"realm --home {self._home.root}"
+        realm = f"{_as_called()} --home {self._home.root}"
         places = [
             ("drop zone", f"cp FILE.jsonl {self._home.inbox}/"),
             ("watch", f"{realm} watch"),
@@ -81,6 +82,11 @@ class View:
                 return
             self._battle = battle
             click.echo(f"\r\x1b[K{battle}", nl=False)
+
+
+def _as_called() -> str:
+    """The command as a person in this folder can type it."""
+    return "realm" if shutil.which("realm") else sys.argv[0]
 
 
 def _lines(events: list[Event]) -> Iterator[str]:
