@@ -77,6 +77,8 @@ LIGHT = [
     "realm.arena.battle.seal",
     "realm.cli.main",
     "realm.cli.status",
+    "realm.cli.watch",
+    "realm.cli.up",
 ]
 
 

@@ -125,10 +125,9 @@ def _parameters(chosen: Hero, folder: Path) -> int | None:
 
 def _next_steps(home: Home, config: Config) -> list[str]:
     steps = [
-        ("realm run queue-watcher", "takes what is dropped into the inbox"),
-        ("realm run trainer", "trains it, in a second terminal"),
+        ("realm up", "runs the daemons in this terminal; `realm units install` makes services of them"),
         ("realm quest drop FILE.jsonl", "drops a quest; `cp` into inbox/ does the same"),
-        ("realm status", "shows what happens"),
+        ("realm watch", "shows the battle as it happens; `realm status` once"),
     ]
     if not (home.models / config.model_name).exists():
         steps.insert(0, (f"realm hero build {config.model_name}", "makes the model folder that the trainer needs"))

@@ -25,6 +25,7 @@ NOUNS = {
     "up": Noun("up", "Run all daemons in the foreground."),
     "run": Noun("run", "Run a daemon in the foreground."),
     "status": Noun("status", "What the realm is doing now."),
+    "watch": Noun("watch", "The battle on one screen, as it happens."),
     "events": Noun("events", "What happened, newest last."),
     "quest": Noun("quest", "Quests: drop, list, show, retry, move, remove."),
     "pause": Noun("control", "Hold training still; the model stays in memory."),

@@ -18,7 +18,7 @@ def status(as_json: bool) -> None:
     """What the realm is doing now. Ends with status 0 also when daemons are down."""
     home = Home(chosen_home())
     with one_sentence(HomeError):
-        report = Reporter(home, datetime.now(UTC)).report()
+        report = Reporter(home).report(datetime.now(UTC))
     if as_json:
         echo_json({**to_builtins(report), "level": report.level, "xp": report.step})
         return

@@ -6,10 +6,12 @@ from typing import TypeVar
 from msgspec import Struct
 
 from realm import __version__
+from realm.cli.ended_quests import EndedQuests
 from realm.cli.failures import sentence
 from realm.cli.figures import age
+from realm.cli.queue_look import QueueLook
 from realm.core.control import LEVELS, ONE_SHOTS, Control
-from realm.core.history import DamagedHistory, read_history
+from realm.core.history import DamagedHistory
 from realm.core.paths import Home, HomeError
 from realm.core.quests import STATES, QuestQueue, State
 from realm.core.status import (
@@ -80,17 +82,18 @@ class Report(Struct, frozen=True):
 
 
 class Reporter:
-    """Reads one home. What cannot be read is null, and its reason among the problems."""
+    """Reads one home, once or every second. What cannot be read is null, and its reason among the problems."""
 
-    def __init__(self, home: Home, now: datetime):
+    def __init__(self, home: Home):
         self.home = home
-        self.now = now
-        self.queue = QuestQueue(home)
+        self.queue = QueueLook(QuestQueue(home))
         self.control = Control(home)
-        self.problems: list[str] = []
+        self.ended = EndedQuests(home.history)
 
-    def report(self) -> Report:
+    def report(self, now: datetime) -> Report:
         """Raises HomeError if there is no realm here, or one of another format."""
+        self.now = now
+        self.problems: list[str] = []
         self.home.check_format()
         if not self.home.format_file.exists():
             raise HomeError(f"{self.home.root} is no realm's home: run `realm init`")
@@ -170,7 +173,7 @@ class Reporter:
 
     def _next(self) -> list[str]:
         try:
-            return [quest.name for quest in self.queue.waiting()[:SHOWN_NEXT]]
+            return self.queue.next(SHOWN_NEXT)
         except OSError:
             return []
 
@@ -187,7 +190,8 @@ class Reporter:
 
     def _completed_quests(self) -> int | None:
         try:
-            return sum(quest.outcome == "completed" for quest in read_history(self.home.history / "trainer.jsonl"))
+            self.ended.look()
         except (OSError, DamagedHistory) as error:
             self.problems.append(sentence(error))
             return None
+        return self.ended.completed

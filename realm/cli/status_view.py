@@ -83,11 +83,11 @@ def _battle(report: Report) -> Iterator[str]:
     if training is None or trainer.progressing:
         yield from lines
         return
-    yield _dim(_row("", f"{_why_old(trainer)}: this is how it was"))
+    yield _dim(_row("", f"{why_old(trainer)}: this is how it was"))
     yield from (_dim(click.unstyle(line)) for line in lines)
 
 
-def _why_old(trainer: Daemon) -> str:
+def why_old(trainer: Daemon) -> str:
     if not trainer.alive:
         return f"the trainer is down, {_no_word(trainer)}"
     return f"{_no_word(trainer)} from the trainer" if trainer.is_silent else "the trainer hangs"

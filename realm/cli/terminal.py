@@ -56,9 +56,9 @@ def shortened(text: str, width: int | None) -> str:
     return f"{left}…{right}"
 
 
-def wrapped(text: str, indent: int, between: str = " ") -> str:
-    """Broken `between` words to fit the terminal; further lines begin below the first one's `indent`-th cell."""
-    width = columns()
+def wrapped(text: str, indent: int, between: str = " ", width: int | None = None) -> str:
+    """Broken `between` words to fit `width` cells (None: the terminal); further lines begin below the `indent`-th."""
+    width = width or columns()
     if width is None or indent + cells(text) <= width:
         return text
     lines = [""]

@@ -39,7 +39,8 @@ def test_init_makes_a_whole_home_with_a_hero_and_says_what_it_costs(tmp_path: Pa
         f"seals write {count * 12 * 144 / 2**30:.1f} GiB: one every 10 m 0 s",
         "seals.gb_per_day = 100",
         f"one of {count * 4 / 2**20:.1f} MiB every 500 steps; the last 5",
-        "realm run trainer",
+        "realm up",
+        "realm watch",
     ):
         assert words in told
     assert "realm hero build" not in told

@@ -1,0 +1,91 @@
+"""Ended quests are counted as the history grows; a mended history is counted anew."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from realm.cli.ended_quests import EndedQuests
+from realm.core.history import DamagedHistory, EndedQuest, History
+from realm.core.paths import Home
+from tests.cli.console import end_quest
+
+THEN = datetime(2025, 11, 27, tzinfo=UTC).astimezone().date()  # when the console's quests end
+
+
+def counted(quests: EndedQuests) -> tuple[int, int]:
+    quests.look()
+    return quests.completed, quests.by_day[THEN]
+
+
+@pytest.fixture
+def quests(home: Home) -> EndedQuests:
+    return EndedQuests(home.history)
+
+
+@pytest.fixture
+def file(home: Home) -> Path:
+    return home.history / "trainer.jsonl"
+
+
+def test_lines_are_counted_once_each(home: Home, quests: EndedQuests) -> None:
+    assert counted(quests) == (0, 0)
+    for claim, outcome in enumerate(("completed", "skipped", "failed", "completed"), start=1):
+        end_quest(home, claim, outcome)
+        assert counted(quests)[1] == claim
+    assert counted(quests) == counted(quests) == (2, 4)
+
+
+def test_days_are_those_of_the_clock_on_the_wall(home: Home, quests: EndedQuests) -> None:
+    ended_at = datetime.now(UTC)
+    History(home.history, "trainer").append(EndedQuest(claim=1, quest="q", outcome="lost", ended_at=ended_at))
+    quests.look()
+    assert dict(quests.by_day) == {ended_at.astimezone().date(): 1}
+
+
+def test_what_was_counted_is_not_read_again(home: Home, quests: EndedQuests, file: Path) -> None:
+    end_quest(home, 1, "completed")
+    assert counted(quests) == (1, 1)
+    log = History(home.history, "trainer")
+    with file.open("r+b") as content:
+        content.write(b"?")  # no trainer does this: the line would be refused if it were read anew
+    log.append(EndedQuest(claim=2, quest="q", outcome="completed", ended_at=datetime.now(UTC)))
+    quests.look()
+    assert quests.completed == 2
+
+
+def test_a_torn_line_waits_for_its_end(home: Home, quests: EndedQuests, file: Path) -> None:
+    end_quest(home, 1, "completed")
+    whole = file.read_bytes()
+    file.write_bytes(whole + whole[:30])
+    assert counted(quests) == (1, 1)
+    with file.open("ab") as history:
+        history.write(whole[30:])
+    assert counted(quests) == (2, 2)
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_a_mended_file_is_counted_anew(home: Home, quests: EndedQuests, file: Path, in_place: bool) -> None:
+    for claim in range(1, 4):
+        end_quest(home, claim, "completed")
+    assert counted(quests) == (3, 3)
+    mended = b"".join(file.read_bytes().splitlines(keepends=True)[1:])
+    if in_place:
+        os.truncate(file, 0)
+        file.write_bytes(mended)
+    else:
+        (file.parent / "copy").write_bytes(mended)
+        (file.parent / "copy").replace(file)
+    assert counted(quests) == (2, 2)
+
+
+def test_a_damaged_line_is_named_until_it_is_mended(home: Home, quests: EndedQuests, file: Path) -> None:
+    end_quest(home, 1, "completed")
+    good = file.read_bytes()
+    file.write_bytes(good + b"damaged\n" + good)
+    for _ in range(2):
+        with pytest.raises(DamagedHistory, match="line 2"):
+            quests.look()
+    file.write_bytes(good + good)
+    assert counted(quests) == (2, 2)
