@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 REALM := $(VENV)/bin/realm
 LEARN := .learn
+PREFIX := /opt/realm
 
-.PHONY: play test lint learn clean
+.PHONY: play test lint learn install uninstall clean
 
 $(VENV)/.installed: pyproject.toml configs/constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Realm needs Python 3.11 or newer: make PYTHON=python3.11")'
@@ -39,6 +40,25 @@ learn: $(VENV)/.installed
 		--set decay_from=3400 --set decay_steps=1300
 	$(REALM) scroll exam $(LEARN)/levels-1-3/checkpoint-* --skill bin --level 1-3 --count 600 \
 		--papers $(LEARN)/papers-1-3.jsonl --pass 0.8
+
+# The daemons as services of this machine, by their own user: sudo make install. Again is an upgrade.
+install:
+	@test "$$(id -u)" = 0 || { echo 'make install changes the machine: sudo make install'; exit 1; }
+	@$(PYTHON) -c 'import os, sys; path = os.path.realpath(sys.executable); sys.exit(\
+		path.startswith(("/root/", "/home/", "/tmp/", "/var/tmp/")) and \
+		f"the services cannot execute {path}, as homes and /tmp are hidden from them: make install PYTHON=/usr/bin/python3")'
+	umask 022; $(PYTHON) -m venv $(PREFIX)
+	umask 022; $(PREFIX)/bin/python -m pip install --quiet --disable-pip-version-check --constraint configs/constraints.txt $(PIP_OPTIONS) .
+	umask 022; $(PREFIX)/bin/realm units install
+	@test -e /usr/local/bin/realm || ln -s $(PREFIX)/bin/realm /usr/local/bin/realm
+
+# The home and the user realm stay.
+uninstall:
+	$(PREFIX)/bin/realm units uninstall
+	@test "$$(readlink /usr/local/bin/realm)" != $(PREFIX)/bin/realm || rm /usr/local/bin/realm
+	@test -e $(PREFIX)/pyvenv.cfg
+	rm -rf $(PREFIX)
+	@echo '/var/lib/realm and the user realm stay; to remove them too: rm -r /var/lib/realm; userdel realm'
 
 clean:
 	rm -rf $(VENV) $(LEARN)

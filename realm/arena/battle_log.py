@@ -115,7 +115,9 @@ class BattleLog:
         """In the heartbeat thread."""
         view = replace(self.view, waiting=len(self._queue.waiting()))
         self.metrics.flush()
-        for document in (self._training(frame, view), self._battle(frame, view)):
+        training = self._training(frame, view)
+        frame.status(_sentence(training))
+        for document in (training, self._battle(frame, view)):
             if problem := write_status(self.home.status, document):
                 frame.log("status", reason=problem)
 
@@ -224,6 +226,19 @@ class BattleLog:
         pace = list(self._pace)
         elapsed = pace[-1].at - pace[0].at if len(pace) > 1 else 0.0
         return amount / elapsed if elapsed > 0 else None
+
+
+def _sentence(now: TrainingStatus) -> str:
+    """For `systemctl status`."""
+    parts = [f"{now.state} at step {now.step or 0:,}"]
+    if now.quest:
+        parts.append(f"{now.quest} {(now.quest_progress or 0.0):.0%}")
+    if now.loss is not None:
+        parts.append(f"loss {now.loss:.4f}")
+    if now.tokens_per_second:
+        parts.append(f"{now.tokens_per_second:,.0f} tokens/s")
+    parts.append(f"{now.quests_waiting or 0:,} waiting")
+    return "; ".join([", ".join(parts), *now.pause_reasons, *now.problems])
 
 
 def _battle_state(view: View) -> str:

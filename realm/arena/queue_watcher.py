@@ -7,7 +7,7 @@ WRITES     .staging/, queue/{high,normal,low}/ and queue/failed/ (new quests onl
            status/data_lineage.json, events/queue-watcher.jsonl, history/queue-watcher.jsonl (refused drops);
            removes from inbox/ what became a quest, its sidecar, and folders that this left empty
 SIGNALS    TERM, INT: drops what is half copied and ends; a second one: the end at once. Either way the drop stays
-STATES     starting, idle, working (a drop is being copied and checked), waiting (problems says for what), stopping, ended
+STATES     starting, idle, working (a drop is copied and checked), waiting (problems says for what), stopping, ended
 LOG LINES  ready, admit, refuse, wait (disk space or leave to write is missing: drops stay in the inbox, nothing is
            refused for it), config (config.json is invalid), status, and those of every daemon
 RECOVERY   half-made quests in .staging/ are removed; a drop whose quest was published before a crash is only removed
@@ -36,7 +36,7 @@ from realm.core.config import Config, Gatekeepers
 from realm.core.daemon import Frame
 from realm.core.paths import Home, HomeError
 from realm.core.paths import home as chosen_home
-from realm.core.quests import STATES, QuestQueue
+from realm.core.quests import PRIORITIES, STATES, QuestQueue
 from realm.core.status import QueueWatcherStatus, write_status
 
 NAME = "queue-watcher"
@@ -198,6 +198,7 @@ class Show:
             last_refused=watcher.gate.last_refused if watcher else None,
             disk_free_bytes=_free_bytes(self.home.root),
         )
+        frame.status(_sentence(document))
         problem = write_status(self.home.status, document)
         if problem and problem != self._problem:
             frame.log("status", problem=problem)
@@ -209,6 +210,13 @@ class Show:
             return {state: len(self._queue.names(state)) for state in STATES}
         except OSError:
             return {}
+
+
+def _sentence(now: QueueWatcherStatus) -> str:
+    """For `systemctl status`."""
+    waiting = sum(now.queues.get(priority, 0) for priority in PRIORITIES)
+    parts = [f"{now.state}, {now.inbox_files or 0:,} in the inbox, {waiting:,} waiting"]
+    return "; ".join([*parts, *now.problems[:1]])
 
 
 def _cut(problems: list[str]) -> list[str]:

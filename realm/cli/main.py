@@ -36,6 +36,7 @@ NOUNS = {
     "config": Noun("config", "Settings: show, change, compare, unlock."),
     "ledger": Noun("ledger", "Checkpoints: list, show, find the best."),
     "hero": Noun("hero", "Heroes: list them, build one."),
+    "units": Noun("units", "The daemons as services of systemd."),
     "scroll": Noun("scroll", "Utilities: forge a quest, train on it, examine a checkpoint."),
 }
 

@@ -1,5 +1,6 @@
 """realm run: a daemon in the foreground, as systemd starts it."""
 
+import os
 from importlib import import_module
 
 import click
@@ -20,5 +21,9 @@ def run(daemon: str) -> None:
     SIGTERM or Ctrl-C asks for its end at the next safe point, a second one ends it at once. Exit status: 0 it was told
     to end, 75 another one runs already, 78 a file must be mended first.
     """
-    home = complete_home()
+    try:
+        home = complete_home()
+    except click.ClickException as error:
+        error.show()
+        raise SystemExit(os.EX_CONFIG) from None  # systemd does not start it again
     import_module(DAEMONS[daemon]).main(home.root)

@@ -246,7 +246,7 @@ class Inbox:
         except FileNotFoundError:
             return False
         except OSError as error:
-            look.problems.append(f"{self._shown(file.path)} cannot be read: {error.strerror}; chmod g+r")
+            look.problems.append(f"{self._shown(file.path)} cannot be read: {error.strerror}; chmod a+r")
             return False
         if writers is Writers.UNKNOWN:
             return self._is_due(since + QUIET_SECONDS, look)

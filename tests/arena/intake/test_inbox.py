@@ -321,7 +321,7 @@ def test_a_drop_that_may_not_be_read_waits_and_is_reported(open_inbox: Path) -> 
         eyes.look()
         look = eyes.look(0.3)
         assert [drop.shown for drop in look.finished] == ["theirs.jsonl"]
-        assert look.problems == ["inbox/mine.jsonl cannot be read: Permission denied; chmod g+r"]
+        assert look.problems == ["inbox/mine.jsonl cannot be read: Permission denied; chmod a+r"]
 
     as_nobody(look_as_another_user)
 
