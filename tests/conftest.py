@@ -1,5 +1,6 @@
 """What many tests need: a real, tiny hero and its tokenizer."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -20,3 +21,18 @@ def squire(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def chat(squire: Path) -> ChatTokenizer:
     return ChatTokenizer.load(squire)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What each suite took: CI has a budget (docs/DEVELOPMENT.md)."""
+    seconds: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                suite = "/".join(report.nodeid.split("/")[:2]).partition("::")[0]
+                seconds[suite] += report.duration
+                counts[suite] += report.when == "call"
+    terminalreporter.section("suites")
+    for suite, time in seconds.most_common():
+        terminalreporter.write_line(f"{time:7.1f} s  {counts[suite]:5} tests  {suite}")
