@@ -84,9 +84,7 @@ class BattleLog:
         """Events from here on are this campaign's: its step 1,000 is not another's."""
         self.events = EventLog(self.home.events, "trainer", campaign=campaign_id)
 
-    def stepped(
-        self, campaign: Campaign, result: StepResult, mask_ratio: float, bytes_done: int, unsealed_minutes: float
-    ) -> None:
+    def stepped(self, campaign: Campaign, result: StepResult, mask_ratio: float, bytes_done: int) -> None:
         """After every applied step."""
         self._pace.append(Pace(time.monotonic(), result.tokens, bytes_done))
         self._tell_milestones(campaign, result.loss)
@@ -96,7 +94,6 @@ class BattleLog:
             result=result,
             mask_ratio=mask_ratio,
             bytes_done=bytes_done,
-            unsealed_minutes=unsealed_minutes,
         )
         self.metrics.write(self._row(campaign, result, mask_ratio))
 

@@ -33,6 +33,7 @@ LOG_LINES = {
     "end": Line(INFO, "a clean end"),
     "status": Line(WARNING, "a status document could not be written"),
     "config": Line(WARNING, "config.json is invalid; the last good one goes on"),
+    "validation": Line(WARNING, "data/validation/own.jsonl cannot be used; no validation until it is mended"),
     "admit": Line(INFO, "a drop became a quest"),
     "refuse": Line(NOTICE, "a drop was turned away"),
     "claim": Line(INFO, "a quest's first step is about to be trained"),

@@ -12,27 +12,17 @@ import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from realm.arena.battle import exactness
-from realm.arena.battle.chat import ChatTokenizer
+from realm.arena.battle.chat import ChatTokenizer, Example
 from realm.arena.battle.checkpoint import write_checkpoint
 from realm.arena.battle.engine import Engine, StepResult
-from realm.arena.battle.holdout import Rule, held_out_lines, holdout_rule
+from realm.arena.battle.holdout import VALIDATION_EXAMPLES, Rule, holdout_rule, validation_examples
 from realm.arena.battle.mask import check_mask
-from realm.arena.battle.specs import DatasetSpec, get_spec
-from realm.arena.battle.stream import (
-    Counts,
-    Cursor,
-    Step,
-    StreamedStep,
-    Window,
-    cut_passes,
-    steps,
-    window_examples,
-)
+from realm.arena.battle.specs import DatasetSpec, get_spec, recognise_first
+from realm.arena.battle.stream import Counts, Cursor, Step, StreamedStep, cut_passes, steps, windows
 from realm.armory.heroes import HERO_FILE, Hero, load_hero
 from realm.core.checkpoint_ledger import CheckpointRecord, read_record
 from realm.core.config import Training
 
-VALIDATION_LINES = 256
 FAILED_STEPS_ALLOWED = 2  # a third non-finite step ends the battle
 
 
@@ -96,6 +86,7 @@ def train(plan: Plan, on_step: Callable[[Progress], None] = lambda progress: Non
 class Lineage(msgspec.Struct, frozen=True):
     """What a quest's sidecar says of its content; readers ignore the rest of it."""
 
+    schema_id: str | None = None
     skill: str | None = None
     level: int | None = None
 
@@ -111,6 +102,14 @@ def lineage_of(quest: Path) -> Lineage:
         raise ValueError(f"{sidecar}: {error}; mend it or remove it") from None
 
 
+def spec_of(quest: Path) -> DatasetSpec:
+    """The spec that the sidecar names, else that of the first line. Raises ValueError; BadLine is one."""
+    if stated := lineage_of(quest).schema_id:
+        return get_spec(stated)
+    with quest.open("rb") as lines:
+        return recognise_first(lines)
+
+
 class _Battle:
     """The state of one run: model, counters, and what was last measured."""
 
@@ -120,7 +119,7 @@ class _Battle:
         self.training: Training = msgspec.convert({**msgspec.to_builtins(self.hero.training), **plan.changes}, Training)
         exactness.enter(self.training, plan.threads or torch.get_num_threads())
         self.lineage = lineage_of(plan.quests[-1])
-        self.spec: DatasetSpec = get_spec("chat_sft_v1")
+        self.specs: dict[Path, DatasetSpec] = {quest: spec_of(quest) for quest in plan.quests}
         self.chat = ChatTokenizer.load(plan.model)
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(plan.model, dtype=torch.float32)
         self.engine = Engine(model, self.training, self.chat.pad)
@@ -156,7 +155,8 @@ class _Battle:
         for quest, streamed, share in self._streamed(held_out):
             if not streamed.passes:
                 continue
-            mask_ratio = check_mask([example for one in streamed.passes for example in one], self.chat, self.spec)
+            examples = [example for one in streamed.passes for example in one]
+            mask_ratio = check_mask(examples, self.chat, self.specs[quest])
             result = self.engine.step(self.step + 1, streamed.passes)
             self._account(quest, streamed, result)
             self.share = share
@@ -207,9 +207,8 @@ class _Battle:
         total = sum(quest.stat().st_size for quest in claims)
         before = 0
         for number, quest in enumerate(claims, start=1):
-            for streamed in steps(
-                quest, Cursor(number), chat=self.chat, spec=self.spec, training=self.training, held_out=held_out
-            ):
+            cursor, spec = Cursor(number), self.specs[quest]
+            for streamed in steps(quest, cursor, chat=self.chat, spec=spec, training=self.training, held_out=held_out):
                 self.counts += streamed.counts
                 yield quest, streamed, (before + streamed.bytes_done) / total
             before += quest.stat().st_size
@@ -226,9 +225,11 @@ class _Battle:
         self.last = result
 
     def _validation_passes(self, held_out: Rule) -> Step:
-        lines = held_out_lines(self.plan.quests, held_out, VALIDATION_LINES)
-        window = Window(Cursor(claim=0), tuple(lines))
-        examples, _ = window_examples(window, self.chat, self.spec, self.training, lambda line: False)
+        examples: list[Example] = []
+        for quest, spec in self.specs.items():
+            limit = VALIDATION_EXAMPLES - len(examples)
+            whole = windows(quest, Cursor(claim=0))
+            examples += validation_examples(whole, held_out, self.chat, spec, self.training, limit)
         return cut_passes(examples, self.training.tokens_per_pass)
 
     def _validate(self) -> float | None:

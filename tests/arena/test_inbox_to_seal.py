@@ -56,6 +56,39 @@ def test_drops_of_every_kind_are_trained_and_what_is_written_adds_up(home: Home,
         assert counts["trained"] + counts["held_out"] == read_meta(home.completed / ended.quest).lines
 
 
+STORY = "The squire counts the stars: one, two, three, and then it begins again. "
+OF_EACH_SPEC = {
+    "chat_sft_v1": lines(60),
+    "prompt_completion_v1": b"".join(
+        orjson.dumps({"prompt": f"What is {n} + 1?", "completion": f"{n} + 1 is {n + 1}."}) + b"\n" for n in range(60)
+    ),
+    "completion_v1": b"".join(orjson.dumps({"text": f"{n}. " + STORY * (1 + n % 9)}) + b"\n" for n in range(60)),
+}
+PLAUSIBLE_MASKS = {"chat_sft_v1": (0.2, 0.8), "prompt_completion_v1": (0.3, 0.7), "completion_v1": (1.0, 1.0)}
+
+
+def test_a_quest_of_each_spec_is_trained_with_its_own_mask(home: Home) -> None:
+    with running("queue_watcher", home), running("trainer", home):
+        for spec, content in OF_EACH_SPEC.items():
+            (home.inbox / f"{spec}.jsonl").write_bytes(content)
+        eventually(lambda: completed(home, 3), what=log_of(home) + log_of(home, "queue_watcher"))
+    rows = read_metrics(home.metrics)
+    for ended in read_history(home.history / "trainer.jsonl"):
+        meta = read_meta(home.completed / ended.quest)
+        assert f"{meta.schema_id}.jsonl" == meta.original_name
+        assert meta.validators["quick@1"] == meta.validators["standard@1"] == "passed"
+        result = orjson.loads((home.completed / ended.quest / RESULT_FILE).read_bytes())
+        counts = result["counts"]
+        assert (result["outcome"], counts["trained"] + counts["held_out"]) == ("completed", 60)
+        assert (counts["overlong"], counts["truncated"]) == (0, 0)
+        assert (result["examples"] > counts["trained"]) == (meta.schema_id == "completion_v1")
+        lowest, highest = PLAUSIBLE_MASKS[meta.schema_id]
+        masks = [row["mask_ratio"] for row in rows if row["claim"] == ended.claim]
+        assert masks
+        assert all(lowest <= mask <= highest for mask in masks)
+        assert result["last_loss"] < result["first_loss"]
+
+
 def test_a_persons_drop_goes_before_two_thousand_forged_ones(home: Home) -> None:
     """The forged ones wait in low; the trainer begins when all are admitted, and is stopped after the person's."""
     for number in range(2000):

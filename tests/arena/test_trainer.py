@@ -254,6 +254,28 @@ def test_stop_seals_releases_and_waits_for_a_person(home: Home) -> None:
     assert done(home, 1), log_of(home)
 
 
+def test_a_stop_leaves_no_model_in_memory(home: Home) -> None:
+    """Counted by the process itself, while it waits for a person."""
+    put_quest(home, lines(60))
+    count_models = (
+        "from realm.arena.trainer import Trainer; from transformers import PreTrainedModel; import gc; \n"
+        "real = Trainer._release_while\n"
+        "def counting(self, wanted):\n"
+        "    def still_wanted():\n"
+        "        gc.collect()\n"
+        "        models = sum(isinstance(one, PreTrainedModel) for one in gc.get_objects())\n"
+        "        print('models in memory:', models, flush=True)\n"
+        "        return wanted()\n"
+        "    real(self, still_wanted)\n"
+        "Trainer._release_while = counting; "
+    )
+    with running("trainer", home, count_models):
+        eventually(lambda: done(home, 1))
+        Control(home).raise_flag("stop")
+        eventually(lambda: "models in memory:" in log_of(home))
+    assert "models in memory: 0" in log_of(home)
+
+
 def test_a_hold_pauses_with_its_reason(home: Home) -> None:
     Control(home).place_hold("guardian", "GPU at 95 degrees")
     put_quest(home, lines(60))
@@ -509,6 +531,34 @@ def test_a_line_that_cannot_be_trained_is_named_in_its_error(home: Home) -> None
     error = orjson.loads((home.failed / bad / ERROR_FILE).read_bytes())
     assert [(one["line"], one["finding"]) for one in error["findings"]] == [(17, "no_assistant")]
     assert error["reason"].startswith("line 17: no assistant turn")
+
+
+def test_a_bad_own_jsonl_is_named_and_training_goes_on_and_validates_once_it_is_mended(home: Home) -> None:
+    own = home.validation / "own.jsonl"
+    own.write_bytes(b'{"text": "Once upon a time"}\n{"text": \n')
+    put_quest(home, lines(100))
+    with running("trainer", home):
+        eventually(lambda: done(home, 1), what=log_of(home))
+        eventually(lambda: any(str(own) in problem for problem in status(home).problems))
+        assert f"no validation: {own}: line 2: not valid JSON" in status(home).problems[0]
+        assert status(home).validation_loss is None
+        own.write_bytes(b'{"text": "Once upon a time"}\n')
+        eventually(lambda: status(home).problems == [])
+        put_quest(home, lines(100, first=500))
+        eventually(lambda: done(home, 2), what=log_of(home))
+    validated = [row["claim"] for row in read_metrics(home.metrics) if "validation_loss" in row]
+    assert set(validated) == {2}
+    assert log_of(home).count("event=validation ") == 1
+
+
+def test_a_held_out_line_that_cannot_be_read_stops_nothing(home: Home) -> None:
+    """It is not trained; the gatekeepers would have refused it."""
+    held_out = holdout_rule(0.01)
+    bad = next(line for line in (b'{"messages": %d}\n' % number for number in range(10_000)) if held_out(line))
+    put_quest(home, lines(30) + bad + lines(30, first=500))
+    with running("trainer", home):
+        eventually(lambda: done(home, 1), what=log_of(home))
+        eventually(lambda: any("line 31: 'messages' is not" in problem for problem in status(home).problems))
 
 
 def test_the_only_seal_damaged_the_journal_alone_tells_what_was_decided(home: Home) -> None:

@@ -48,6 +48,40 @@ def test_the_same_seed_and_file_give_the_same_weights(
     assert digest(battle(quest, squire, tmp_path / "other", seed=2)) != digest(victory)
 
 
+def put(folder: Path, name: str, *rows: object, **sidecar: object) -> Path:
+    file = folder / f"{name}.jsonl"
+    file.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+    if sidecar:
+        (folder / f"{name}.jsonl.meta.json").write_bytes(orjson.dumps(sidecar))
+    return file
+
+
+def test_one_battle_over_quests_of_every_spec(quest: Path, squire: Path, tmp_path: Path) -> None:
+    prompts = put(tmp_path, "prompts", *({"prompt": f"{n} + 1", "completion": f"{n + 1}!"} for n in range(60)))
+    texts = put(tmp_path, "texts", {"text": "Once upon a time. " * 100})
+    both = [{"prompt": "x", "completion": "y", "text": f"{n} and no more"} for n in range(60)]
+    said = put(tmp_path, "said", *both, schema_id="completion_v1")
+    plan = Plan([quest, prompts, texts, said], squire, tmp_path, threads=2, changes={**CHANGES, "eval_steps": 5})
+    assert train(plan).record.val_loss is not None
+    masks = {name: {row["mask_ratio"] for row in rows(tmp_path) if row["quest"] == name} for name in NAMES}
+    assert all(0.2 < mask < 0.8 for name in ("bin.jsonl", "prompts.jsonl") for mask in masks[name])
+    assert masks["texts.jsonl"] == masks["said.jsonl"] == {1.0}
+
+
+NAMES = ("bin.jsonl", "prompts.jsonl", "texts.jsonl", "said.jsonl")
+
+
+def test_a_quest_of_no_known_spec_is_refused_before_the_first_step(squire: Path, tmp_path: Path) -> None:
+    for file, reason in (
+        (put(tmp_path, "a", {"question": "x"}), "line 1: no dataset spec has the columns question"),
+        (put(tmp_path, "b", {"text": "x"}, schema_id="v9"), "unknown schema_id 'v9': use one of chat_sft_v1"),
+        (put(tmp_path, "c"), "it has no lines"),
+    ):
+        with pytest.raises(ValueError, match=reason):
+            battle(file, squire, tmp_path / "out")
+    assert CheckpointLedger(tmp_path / "out").list_all() == []
+
+
 def test_validating_at_every_step_changes_no_weight(
     quest: Path, squire: Path, victory: Victory, tmp_path: Path
 ) -> None:

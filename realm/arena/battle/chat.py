@@ -1,25 +1,28 @@
-"""Chats to token ids and labels: ChatML, loss on assistant turns only.
+"""Chats and plain texts to token ids and labels.
 
-Every turn is tokenised by itself, as it is when the hero answers, and control tokens are placed by id: text that
-spells `<|im_end|>` inside a message stays text and can never open or close a turn.
+A chat is ChatML, with loss on the assistant's turns only. Every turn is tokenised by itself, as it is when the hero
+answers, and control tokens are placed by id: text that spells `<|im_end|>` inside a message stays text and can never
+open or close a turn. A plain text has no template: its own tokens and the end of the text, all of them with loss.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tokenizers import Tokenizer
 
 from realm.arena.battle.profiles import Message
-from realm.arena.battle.specs import ROLES
+from realm.arena.battle.specs import ROLES, TEXT
 
 IGNORED = -100  # the label of a token that carries no loss, as in torch's cross_entropy
-TURN_START, TURN_END, PAD = "<|im_start|>", "<|im_end|>", "<|endoftext|>"
+TURN_START, TURN_END, TEXT_END = "<|im_start|>", "<|im_end|>", "<|endoftext|>"
+LONGEST_PIECE = 2**16  # characters of a text that are tokenised at once
+BATCH = 2**20  # characters in one call of the tokenizer: an encoding takes up to 250 bytes a token until it is read
 
 
 @dataclass(frozen=True)
 class Example:
-    """One tokenised chat. labels[i] is ids[i] where the token carries loss, else IGNORED."""
+    """One tokenised chat, or a piece of a text. labels[i] is ids[i] where the token carries loss, else IGNORED."""
 
     ids: list[int]
     labels: list[int]
@@ -35,7 +38,8 @@ class ChatTokenizer:
     def __init__(self, tokenizer: Tokenizer):
         self.tokenizer = tokenizer
         self.tokenizer.encode_special_tokens = True
-        self.turn_start, self.turn_end, self.pad = (self._control(token) for token in (TURN_START, TURN_END, PAD))
+        self.turn_start, self.turn_end, self.text_end = map(self._control, (TURN_START, TURN_END, TEXT_END))
+        self.pad = self.text_end
         self.line_end = self._encode(["\n"])[0]
         self.turn_starts = {role: [self.turn_start, *self._encode([role])[0], *self.line_end] for role in ROLES}
         self.answer_start = self.turn_starts["assistant"]
@@ -45,7 +49,7 @@ class ChatTokenizer:
         return cls(Tokenizer.from_file(str(model_folder / "tokenizer.json")))
 
     def examples(self, chats: Sequence[Sequence[Message]]) -> list[Example]:
-        """Tokenises many chats in one call of the tokenizer."""
+        """Tokenises many chats and texts, each of its whole length."""
         contents = iter(self._encode([message["content"] for chat in chats for message in chat]))
         return [self._example(chat, [next(contents) for _ in chat]) for chat in chats]
 
@@ -57,6 +61,8 @@ class ChatTokenizer:
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=False))
 
     def _example(self, chat: Sequence[Message], contents: list[list[int]]) -> Example:
+        if [message["role"] for message in chat] == [TEXT]:
+            return self._text(contents[0])
         ids: list[int] = []
         labels: list[int] = []
         for message, content in zip(chat, contents, strict=True):
@@ -67,11 +73,45 @@ class ChatTokenizer:
             labels += [*[IGNORED] * len(header), *learned, *[IGNORED] * len(self.line_end)]
         return Example(ids, labels)
 
+    def _text(self, content: list[int]) -> Example:
+        ids = [*content, self.text_end]
+        return Example(ids, ids)
+
     def _encode(self, texts: list[str]) -> list[list[int]]:
-        return [encoding.ids for encoding in self.tokenizer.encode_batch(texts, add_special_tokens=False)]
+        """The ids of each text."""
+        ids: list[list[int]] = [[] for _ in texts]
+        for batch in _batches((number, piece) for number, text in enumerate(texts) for piece in _pieces(text)):
+            encodings = self.tokenizer.encode_batch_fast([piece for _, piece in batch], add_special_tokens=False)
+            for (number, _), encoding in zip(batch, encodings, strict=True):
+                ids[number] += encoding.ids
+        return ids
 
     def _control(self, token: str) -> int:
         token_id = self.tokenizer.token_to_id(token)
         if token_id is None:
             raise ValueError(f"the tokenizer has no {token!r}: heroes speak ChatML and need it as a control token")
         return int(token_id)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Cut before a space, where a tokenizer cuts anyway; a text that has none is cut where the piece is full."""
+    start = 0
+    while len(text) - start > LONGEST_PIECE:
+        space = text.rfind(" ", start + 1, start + LONGEST_PIECE)
+        end = space if space > start else start + LONGEST_PIECE
+        yield text[start:end]
+        start = end
+    yield text[start:]
+
+
+def _batches(pieces: Iterable[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]:
+    batch: list[tuple[int, str]] = []
+    size = 0
+    for number, piece in pieces:
+        batch.append((number, piece))
+        size += len(piece)
+        if size >= BATCH:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch

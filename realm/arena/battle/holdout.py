@@ -2,9 +2,15 @@
 
 import hashlib
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
-from realm.arena.battle.stream import Cursor, windows
+import msgspec
+
+from realm.arena.battle.chat import ChatTokenizer, Example
+from realm.arena.battle.specs import DatasetSpec
+from realm.arena.battle.stream import Window, window_examples
+from realm.core.config import Training
+
+VALIDATION_EXAMPLES = 256
 
 Rule = Callable[[bytes], bool]
 
@@ -19,13 +25,25 @@ def holdout_rule(share: float) -> Rule:
     return held_out
 
 
-def held_out_lines(quests: Iterable[Path], rule: Rule, limit: int) -> list[bytes]:
-    """The first `limit` distinct held-out lines of the quests, in order."""
-    found: dict[bytes, None] = {}
-    for quest in quests:
-        for window in windows(quest, Cursor(claim=0)):
-            for line in filter(rule, window.lines):
-                found[line.strip()] = None
-                if len(found) == limit:
-                    return list(found)
-    return list(found)
+def validation_examples(
+    windows: Iterable[Window],
+    rule: Rule,
+    chat: ChatTokenizer,
+    spec: DatasetSpec,
+    training: Training,
+    limit: int = VALIDATION_EXAMPLES,
+) -> list[Example]:
+    """The first `limit` distinct examples of the lines that the rule holds out; overlong chats are none.
+
+    Raises BadLine naming the line.
+    """
+    if training.overlong == "fail":  # what is not trained cannot fail a quest
+        training = msgspec.structs.replace(training, overlong="drop")
+    found: dict[tuple[int, ...], Example] = {}
+    for window in windows:
+        examples, _ = window_examples(window, chat, spec, training, lambda line: not rule(line))
+        for example in examples:
+            found.setdefault(tuple(example.ids), example)
+        if len(found) >= limit:
+            break
+    return list(found.values())[:limit]

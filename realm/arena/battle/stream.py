@@ -1,13 +1,15 @@
 """A quest's bytes to optimizer steps: a function of content, seed and cursor, never of time.
 
-Lines are read in windows; a window's examples are shuffled by hash, dealt into steps of nearly equal size, and each
-step is cut into passes of similar length. Examples of a pass are right-padded rows of their own, so none can see
-another. A cursor names the window's byte offset, so resuming reads one window.
+Lines are read in windows; a plain text beyond max_length becomes several examples. A window's examples are shuffled by
+hash, dealt into steps of nearly equal size, and each step is cut into passes of similar length. Examples of a pass are
+right-padded rows of their own, so none can see another. A cursor names the window's byte offset, so resuming reads one
+window.
 """
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,7 +19,7 @@ from realm.arena.battle.specs import BadLine, DatasetSpec, parse_line
 from realm.core.config import Training
 
 WINDOW_LINES = 4096
-WINDOW_BYTES = 64 * 2**20
+WINDOW_BYTES = 16 * 2**20  # of plain text: ten seconds of tokenising, a few hundred MB while it is trained
 PASS_PRICE = 48  # padded tokens that cost as much as starting one more pass; measured on two CPU cores
 
 Pass = tuple[Example, ...]
@@ -57,7 +59,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Counts:
-    """What became of a window's lines."""
+    """What became of a window's lines: a text counts once, however many examples it was cut into."""
 
     trained: int = 0
     held_out: int = 0
@@ -132,39 +134,47 @@ def window_examples(
     numbered = [(number, line) for number, line in enumerate(window.lines, start=window.start.line) if line.strip()]
     kept = [(number, line) for number, line in numbered if not held_out(line)]
     chats = [profile(_parsed(number, line, spec)) for number, line in kept]
-    fitted = [_fitted(number, one, training) for (number, _), one in zip(kept, chat.examples(chats), strict=True)]
-    examples = [example for example, _ in fitted if example]
+    whole = [replace(one, line=number) for (number, _), one in zip(kept, chat.examples(chats), strict=True)]
+    fitted = [(one, _fitted(one, spec, training)) for one in whole]
     counts = Counts(
-        trained=len(examples),
+        trained=sum(bool(examples) for _, examples in fitted),
         held_out=len(numbered) - len(kept),
-        overlong=sum(example is None for example, _ in fitted),
-        truncated=sum(truncated for _, truncated in fitted),
+        overlong=sum(not examples for _, examples in fitted),
+        truncated=sum(len(examples) == 1 and len(examples[0].ids) < len(one.ids) for one, examples in fitted),
     )
-    return examples, counts
+    return [example for _, examples in fitted for example in examples], counts
 
 
 def _parsed(number: int, line: bytes, spec: DatasetSpec) -> list[Message]:
     try:
         return parse_line(line, spec)
     except BadLine as error:
-        raise BadLine(error.text, error.how_to_mend, error.finding, line=number) from None
+        raise error.at(number) from None
 
 
-def _fitted(number: int, example: Example, training: Training) -> tuple[Example | None, bool]:
-    """(the example as it is trained, or None for one that is dropped; whether it was truncated)."""
-    if len(example.ids) <= training.max_length:
-        return replace(example, line=number), False
+def _fitted(example: Example, spec: DatasetSpec, training: Training) -> list[Example]:
+    """What is trained of an example: itself, a text in pieces, a chat truncated, or nothing."""
+    longest = training.max_length
+    if len(example.ids) <= longest:
+        return [example]
+    if spec.loss_on == "all":
+        return _pieces(example, longest)
     if training.overlong == "fail":
         raise OverlongExample(
-            f"{len(example.ids)} tokens, max_length is {training.max_length}",
+            f"{len(example.ids)} tokens, max_length is {longest}",
             "shorten it, or set `overlong` to drop or truncate",
             "overlong",
-            line=number,
+            line=example.line,
         )
-    cut = Example(example.ids[: training.max_length], example.labels[: training.max_length], number)
-    if training.overlong == "truncate" and any(label != IGNORED for label in cut.labels):
-        return cut, True
-    return None, False
+    cut = replace(example, ids=example.ids[:longest], labels=example.labels[:longest])
+    return [cut] if training.overlong == "truncate" and any(label != IGNORED for label in cut.labels) else []
+
+
+def _pieces(text: Example, longest: int) -> list[Example]:
+    """A long text as consecutive examples of nearly equal length, so that none is too short to learn from."""
+    count = -(-len(text.ids) // longest)
+    ends = [len(text.ids) * piece // count for piece in range(count + 1)]
+    return [replace(text, ids=text.ids[a:b], labels=text.labels[a:b]) for a, b in pairwise(ends)]
 
 
 def shuffled(examples: Sequence[Example], seed: int, start: Cursor) -> list[Example]:

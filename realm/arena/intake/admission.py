@@ -147,7 +147,7 @@ class Admission:
         measure = self._measure()
         if measure and checker.spec and sample.lines and not findings.reject:
             lengths = standard.token_lengths(copy.path, sample, checker.spec, measure.chat, pulse)
-            tokens = standard.judge(lengths, measure, settings, findings)
+            tokens = standard.judge(lengths, checker.spec, measure, settings, findings)
         schema_id = checker.spec.id if checker.spec else "unknown"
         return _Staged(findings, sidecar, copy.sha256, copy.size, checker.examples, schema_id, tokens)
 

@@ -1,12 +1,13 @@
-"""Rendering and labels, against lists written by hand and against transformers' own rendering."""
+"""Rendering and labels of chats and texts, against lists written by hand and against transformers' own rendering."""
 
 import random
 from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer
 
-from realm.arena.battle.chat import IGNORED, ChatTokenizer
+from realm.arena.battle.chat import BATCH, IGNORED, LONGEST_PIECE, ChatTokenizer
 
 START, END, NL = "<|im_start|>", "<|im_end|>", "Ċ"  # Ċ is how a byte-level tokenizer writes a newline
 
@@ -35,6 +36,10 @@ BY_HAND = {
         [{"role": "user", "content": ""}, {"role": "assistant", "content": ""}],
         [(START, 0), ("user", 0), (NL, 0), (END, 0), (NL, 0)]
         + [(START, 0), ("assistant", 0), (NL, 0), (END, 1), (NL, 0)],
+    ),
+    "a plain text, which may spell control tokens": (
+        [{"role": "text", "content": "yo <|im_end|>"}],
+        [(c, 1) for c in ("y", "o", "Ġ", *"<|im_end|>", "<|endoftext|>")],
     ),
     "a user who spells the control tokens cannot open a turn": (
         [{"role": "user", "content": "<|im_end|>"}, {"role": "assistant", "content": "<|im_start|>"}],
@@ -81,6 +86,35 @@ def test_decoding_gives_the_text_back(chat: ChatTokenizer) -> None:
         text = _text(dice)
         [example] = chat.examples([[{"role": "assistant", "content": text}]])
         assert chat.decode([label for label in example.labels if label != IGNORED]) == text + END
+
+
+def test_a_text_in_many_pieces_has_the_tokens_it_has_as_one(chat: ChatTokenizer) -> None:
+    dice = random.Random(9)
+    for text in (" ".join(_text(dice) for _ in range(20_000)), "⓪" * LONGEST_PIECE * 2 + "①", " " * LONGEST_PIECE * 3):
+        assert len(text) > LONGEST_PIECE
+        [example] = chat.examples([[{"role": "text", "content": text}]])
+        assert example.ids == [*chat.tokenizer.encode(text, add_special_tokens=False).ids, chat.text_end]
+
+
+def test_pieces_end_where_a_tokenizer_of_words_cuts_too() -> None:
+    words = ["squire", "sword", "shield", "the", "a", "brings", "dragon's", "⓪", "\n"]
+    dice = random.Random(10)
+    text = " ".join(dice.choice(words) for _ in range(50_000))
+    learned = Tokenizer(models.BPE())
+    learned.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    control = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    learned.train_from_iterator([text], trainers.BpeTrainer(vocab_size=400, special_tokens=control))
+    [example] = ChatTokenizer(learned).examples([[{"role": "text", "content": text}]])
+    whole = learned.encode(text, add_special_tokens=False).ids
+    assert len(whole) < len(text) / 2
+    assert example.ids[:-1] == whole
+
+
+def test_what_does_not_fit_one_call_of_the_tokenizer_keeps_its_order(chat: ChatTokenizer) -> None:
+    texts = ["a" * (BATCH // 3), "", "b" * BATCH, "c", "d" * (BATCH // 2), "e"]
+    examples = chat.examples([[{"role": "text", "content": text}] for text in texts])
+    for text, example in zip(texts, examples, strict=True):
+        assert chat.decode(example.ids) == text + "<|endoftext|>"
 
 
 def _text(dice: random.Random) -> str:

@@ -3,6 +3,7 @@
 import random
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -11,9 +12,9 @@ import pytest
 
 from realm.arena.battle import stream
 from realm.arena.battle.chat import IGNORED, ChatTokenizer, Example
-from realm.arena.battle.holdout import held_out_lines, holdout_rule
-from realm.arena.battle.specs import BadLine, get_spec
-from realm.arena.battle.stream import Counts, Cursor, StreamedStep, cut_passes, deal
+from realm.arena.battle.holdout import holdout_rule, validation_examples
+from realm.arena.battle.specs import SPECS, BadLine, get_spec
+from realm.arena.battle.stream import Counts, Cursor, StreamedStep, Window, cut_passes, deal, windows
 from tests.settings import TRAINING
 
 
@@ -31,23 +32,37 @@ def quest(count: int, seed: int = 0) -> bytes:
     return b"".join(orjson.dumps(row) + b"\n" for row in rows)
 
 
+def quest_of(spec: str, count: int, seed: int = 0) -> bytes:
+    """Lines of any spec; one text in ten is longer than max_length."""
+    dice = random.Random(seed)
+    rows: dict[str, Callable[[int], object]] = {
+        "prompt_completion_v1": lambda i: {"prompt": f"q{i}", "completion": "a" * dice.randint(1, 30)},
+        "completion_v1": lambda i: {"text": f"{i} " + "t" * dice.choice([*range(1, 46, 5), 500])},
+    }
+    if spec == "chat_sft_v1":
+        return quest(count, seed)
+    return b"".join(orjson.dumps(rows[spec](i)) + b"\n" for i in range(count))
+
+
 def streamed(
-    content: bytes, chat: ChatTokenizer, cursor: Cursor | None = None, **changes: object
+    content: bytes, chat: ChatTokenizer, cursor: Cursor | None = None, spec: str = "chat_sft_v1", **changes: object
 ) -> list[StreamedStep]:
     with tempfile.NamedTemporaryFile(suffix=".jsonl") as file:
         file.write(content)
         file.flush()
-        return streamed_file(Path(file.name), chat, cursor, **changes)
+        return streamed_file(Path(file.name), chat, cursor, spec, **changes)
 
 
-def streamed_file(quest: Path, chat: ChatTokenizer, cursor: Cursor | None, **changes: object) -> list[StreamedStep]:
+def streamed_file(
+    quest: Path, chat: ChatTokenizer, cursor: Cursor | None, spec: str = "chat_sft_v1", **changes: object
+) -> list[StreamedStep]:
     training = msgspec.structs.replace(TRAINING, **changes)
     return list(
         stream.steps(
             quest,
             cursor or Cursor(claim=1),
             chat=chat,
-            spec=get_spec("chat_sft_v1"),
+            spec=get_spec(spec),
             training=training,
             held_out=holdout_rule(training.holdout),
         )
@@ -62,28 +77,39 @@ def counts_of(all_steps: list[StreamedStep]) -> Counts:
     return sum((one.counts for one in all_steps), start=Counts())
 
 
-def test_every_line_is_trained_once_or_held_out(chat: ChatTokenizer, tmp_path: Path) -> None:
-    content = quest(500)
-    steps = streamed(content, chat, holdout=0.1)
-    trained, counts = examples_of(steps), counts_of(steps)
-    assert max(trained.values()) == 1
-    assert trained.total() + counts.held_out == 500
-    assert counts.trained == trained.total()
+def lines_of(all_steps: list[StreamedStep]) -> set[int | None]:
+    return {example.line for one in all_steps for rows in one.passes for example in rows}
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_every_line_is_trained_once_or_held_out(chat: ChatTokenizer, tmp_path: Path, spec: str) -> None:
     file = tmp_path / "quest.jsonl"
-    file.write_bytes(content)
-    kept_back = held_out_lines([file], holdout_rule(0.1), 1000)
-    assert len(kept_back) == counts.held_out > 20
+    file.write_bytes(quest_of(spec, 500))
+    steps = streamed_file(file, chat, None, spec, holdout=0.1)
+    counts, lines = counts_of(steps), lines_of(steps)
+    assert counts.trained + counts.held_out == 500
+    assert counts.trained == len(lines)
+    assert (counts.overlong, counts.truncated) == (0, 0)
+    whole = windows(file, Cursor(claim=0))
+    kept_back = validation_examples(whole, holdout_rule(0.1), chat, get_spec(spec), TRAINING, limit=10_000)
+    held_out = {example.line for example in kept_back}
+    assert len(held_out) == counts.held_out > 20
+    assert held_out.isdisjoint(lines)
+    if spec != "completion_v1":
+        assert examples_of(steps).total() == counts.trained
+        assert max(examples_of(steps).values()) == 1
 
 
+@pytest.mark.parametrize("spec", SPECS)
 def test_resuming_at_any_cursor_gives_the_rest_of_the_same_steps(
-    chat: ChatTokenizer, monkeypatch: pytest.MonkeyPatch
+    chat: ChatTokenizer, monkeypatch: pytest.MonkeyPatch, spec: str
 ) -> None:
     monkeypatch.setattr(stream, "WINDOW_LINES", 64)
-    content = quest(300)
-    whole = streamed(content, chat)
+    content = quest_of(spec, 300)
+    whole = streamed(content, chat, spec=spec)
     assert len({one.after.window for one in whole}) > 3
     for number, one in enumerate(whole):
-        rest = streamed(content, chat, one.after)
+        rest = streamed(content, chat, one.after, spec=spec)
         assert rest == whole[number + 1 :]
         assert counts_of(rest) + counts_of(whole[: number + 1]) == counts_of(whole)
 
@@ -97,12 +123,14 @@ def test_windows_end_at_their_byte_limit_too(chat: ChatTokenizer, monkeypatch: p
     assert whole[-1].after.line == 101
 
 
-def test_order_depends_on_seed_claim_and_nothing_else(chat: ChatTokenizer) -> None:
-    content = quest(200)
-    assert streamed(content, chat) == streamed(content, chat)
-    assert streamed(content, chat) != streamed(content, chat, seed=2)
-    assert streamed(content, chat)[0].passes != streamed(content, chat, Cursor(claim=2))[0].passes
-    assert examples_of(streamed(content, chat)) == examples_of(streamed(content, chat, seed=2))
+@pytest.mark.parametrize("spec", SPECS)
+def test_order_depends_on_seed_claim_and_nothing_else(chat: ChatTokenizer, spec: str) -> None:
+    content = quest_of(spec, 200)
+    assert streamed(content, chat, spec=spec) == streamed(content, chat, spec=spec)
+    assert streamed(content, chat, spec=spec) != streamed(content, chat, spec=spec, seed=2)
+    first, second = (streamed(content, chat, Cursor(claim), spec=spec) for claim in (1, 2))
+    assert first[0].passes != second[0].passes
+    assert examples_of(first) == examples_of(streamed(content, chat, spec=spec, seed=2))
 
 
 def test_steps_of_a_window_are_of_nearly_equal_size_and_no_pass_is_over_its_budget(
@@ -162,6 +190,51 @@ def test_a_truncated_example_without_a_label_is_dropped(chat: ChatTokenizer) -> 
 def test_overlong_fail_names_the_line_and_the_mend(chat: ChatTokenizer) -> None:
     with pytest.raises(BadLine, match="line 4: 111 tokens, max_length is 64: shorten it"):
         streamed(quest(3) + OVERLONG, chat, holdout=0.0, overlong="fail")
+
+
+# texts
+
+
+@pytest.mark.parametrize("overlong", ["drop", "truncate", "fail"])
+def test_a_long_text_is_trained_in_pieces_that_know_their_line_and_counts_once(
+    chat: ChatTokenizer, overlong: str
+) -> None:
+    content = orjson.dumps({"text": "short"}) + b"\n\n" + orjson.dumps({"text": "x" * 399})
+    steps = streamed(content, chat, spec="completion_v1", holdout=0.0, overlong=overlong)
+    examples = [example for one in steps for rows in one.passes for example in rows]
+    assert Counter(example.line for example in examples) == {1: 1, 3: 7}
+    assert sorted(len(example.ids) for example in examples if example.line == 3) == [57] * 6 + [58]
+    assert all(example.labels == example.ids for example in examples)
+    assert counts_of(steps) == Counts(trained=2)
+
+
+@pytest.mark.parametrize("tokens", [2, 63, 64, 65, 66, 127, 128, 129, 1000])
+def test_pieces_in_file_order_are_the_text_and_its_end_whatever_its_length(chat: ChatTokenizer, tokens: int) -> None:
+    dice = random.Random(tokens)
+    text = "".join(dice.choice("abcdefgh") for _ in range(tokens - 1))
+    window = Window(Cursor(claim=1), (orjson.dumps({"text": text}),))
+    examples, counts = stream.window_examples(window, chat, get_spec("completion_v1"), TRAINING, lambda line: False)
+    assert chat.decode([token for example in examples for token in example.ids]) == text + "<|endoftext|>"
+    assert len(examples) == -(-tokens // TRAINING.max_length)
+    assert all(2 <= len(example.ids) <= TRAINING.max_length for example in examples)
+    assert counts == Counts(trained=1)
+
+
+def test_validation_takes_the_first_distinct_examples_and_names_a_bad_line(chat: ChatTokenizer) -> None:
+    lines = (quest(3) * 2).splitlines() + [OVERLONG]
+    training = msgspec.structs.replace(TRAINING, overlong="fail")
+
+    def examples(content: list[bytes], limit: int = 100) -> list[Example]:
+        window = Window(Cursor(claim=0), tuple(content))
+        return validation_examples([window], lambda line: True, chat, get_spec("chat_sft_v1"), training, limit)
+
+    assert [example.line for example in examples(lines)] == [1, 2, 3]
+    assert len(examples(lines, limit=2)) == 2
+    with pytest.raises(BadLine, match="line 8: not valid JSON"):
+        examples([*lines, b"{"])
+
+
+# bad lines
 
 
 BAD_LINES = {

@@ -96,6 +96,20 @@ def test_a_drop_becomes_a_quest_with_its_bytes_and_a_meta(gate: Gate) -> None:
     assert list(gate.home.staging.iterdir()) == []
 
 
+PROMPTS = b'{"prompt": "2 + 2?", "completion": "4"}\n' * 2
+TEXTS = b'{"text": "Once upon a time there was a squire who could not add."}\n' * 2
+
+
+@pytest.mark.parametrize(("content", "spec"), [(PROMPTS, "prompt_completion_v1"), (TEXTS, "completion_v1")])
+def test_prompts_and_texts_become_quests_of_their_spec(tmp_path: Path, chat: Any, content: bytes, spec: str) -> None:
+    gate = Gate(tmp_path / "home", Gatekeepers(overlong="reject"), Measure(chat, max_length=40))
+    for name, sidecar in (("guessed.jsonl", {}), ("said.jsonl", {"schema_id": spec})):
+        outcome = gate.admit_as(name, content + b" \n" * len(sidecar), **sidecar)  # no twins
+        assert outcome.refusal is None
+        assert outcome.meta.schema_id == spec
+        assert outcome.meta.validators["standard@1"] == "passed"
+
+
 def test_a_drop_that_does_not_end_with_a_newline_stays_as_it_is(gate: Gate) -> None:
     content = GOOD + b"\n\r\n" + GOOD.rstrip(b"\n").replace(b"4", b"four")
     outcome = gate.admit_as("x.jsonl", content)
@@ -177,6 +191,8 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
     "a line of 70 MB": ("x.jsonl", GOOD + b"x" * (70 * 2**20) + b"\n" + GOOD, "line 3: a line of 73,400,320 bytes"),
     "invalid UTF-8": ("x.jsonl", GOOD + GOOD.replace(b"4", b"\xff"), "line 3: not valid UTF-8 (byte"),
     "no assistant": ("x.jsonl", b'{"messages": [{"role": "user", "content": "hi"}]}', "line 1: no assistant turn"),
+    "empty completion": ("x.jsonl", PROMPTS + b'{"prompt": "x", "completion": ""}', "line 3: 'completion' is empty"),
+    "a text that is none": ("x.jsonl", TEXTS + b'{"text": null}', "line 3: 'text' is no text"),
     "unknown columns": ("x.jsonl", b'{"q": 1, "a": 2}', "line 1: no dataset spec has the columns q, a"),
     "unknown schema": ("x.jsonl", chat_line("q", metadata={"schema_id": "v9"}), "line 1: unknown schema_id 'v9'"),
     "no gzip": ("x.jsonl.gz", GOOD, "it is no valid gzip file"),

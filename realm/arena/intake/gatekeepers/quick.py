@@ -82,12 +82,13 @@ class Quick:
             text = f"a line of {objects:,} objects and lists, at most {MOST_OBJECTS:,} are read"
             raise BadLine(text, "one example per line, each ending with a newline", "long_line")
         try:
-            messages = parse_line(line.content, self.spec or self._recognised(line.content))
+            spec = self.spec or self._recognised(line.content)
+            messages = parse_line(line.content, spec)
         except BadLine as error:
             raise _by_encoding(line) or error from None
         for number, message in enumerate(messages, start=1):
             if not message["content"] or message["content"].isspace():
-                text = f"message {number} ({message['role']}) has an empty text"
+                text = f"{spec.part(number, message)} has an empty text"
                 self._findings.add(NAME, "empty_content", text, "give it a text or leave the line out", line.number)
         return messages
 

@@ -148,6 +148,39 @@ def test_the_first_line_that_parses_decides_about_the_spec() -> None:
     assert named(b"{\n" + GOOD) == [(1, "not_json")]
 
 
+PROMPT, TEXT = b'{"prompt": "2 + 2?", "completion": "4"}\n', b'{"text": "Once upon a time"}\n'
+OF_OTHER_SPECS = [
+    (PROMPT, b'{"prompt": "x"}', "missing_column", "no 'completion'"),
+    (PROMPT, b'{"prompt": "x", "completion": ""}', "nothing_to_learn", "'completion' is empty"),
+    (PROMPT, b'{"prompt": "x", "completion": " \\n"}', "empty_content", "'completion' has an empty text"),
+    (PROMPT, b'{"prompt": "", "completion": "x"}', "empty_content", "'prompt' has an empty text"),
+    (PROMPT, b'{"prompt": ["x"], "completion": "x"}', "no_text", "'prompt' is a list instead of a string"),
+    (PROMPT, TEXT, "missing_column", "no 'prompt'"),
+    (PROMPT, b"{", "not_json", "not valid JSON"),
+    (TEXT, b'{"text": ""}', "nothing_to_learn", "'text' is empty"),
+    (TEXT, b'{"text": "\\t"}', "empty_content", "'text' has an empty text"),
+    (TEXT, b'{"text": 7}', "no_text", "'text' is no text"),
+    (TEXT, GOOD, "missing_column", "no 'text'"),
+    (TEXT, b'{"text": "\xff"}', "not_utf8", "not valid UTF-8"),
+]
+
+
+@pytest.mark.parametrize(("good", "line", "finding", "text"), OF_OTHER_SPECS)
+def test_prompts_and_texts_are_looked_at_as_closely_as_chats(good: bytes, line: bytes, finding: str, text: str) -> None:
+    assert named(good * 3) == []
+    (found,) = examined(good * 16 + line + b"\n" + good).rejecting
+    assert (found.line, found.finding) == (17, finding)
+    assert found.text.startswith(text)
+    assert found.how_to_mend
+
+
+def test_the_sidecar_says_which_columns_are_meant() -> None:
+    both = b'{"text": "Once upon a time", "prompt": "2 + 2?", "completion": ""}\n'
+    assert named(both) == [(1, "nothing_to_learn")]
+    assert named(both, schema_id="completion_v1") == []
+    assert named(TEXT, schema_id="prompt_completion_v1") == [(1, "missing_column")]
+
+
 # what it costs
 
 
@@ -170,4 +203,4 @@ def test_a_finding_without_a_meaning_is_refused() -> None:
 
 
 def test_the_table_names_what_a_bad_line_may_be() -> None:
-    assert set(BAD.values()) <= set(FINDINGS)
+    assert set(BAD.values()) | {finding for _, _, finding, _ in OF_OTHER_SPECS} <= set(FINDINGS)

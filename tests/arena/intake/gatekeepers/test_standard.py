@@ -63,7 +63,7 @@ def test_of_an_endless_text_no_more_is_tokenised_than_matters(tmp_path: Path, ch
 
 def test_statistics_and_the_share_beyond_max_length(chat: ChatTokenizer) -> None:
     findings = Findings(Gatekeepers(overlong_share=0.05))
-    statistics = judge(list(range(1, 101)), Measure(chat, max_length=95), Gatekeepers(), findings)
+    statistics = judge(list(range(1, 101)), SPEC, Measure(chat, max_length=95), Gatekeepers(), findings)
     assert statistics == {
         "lines": 100,
         "min": 1,
@@ -75,10 +75,22 @@ def test_statistics_and_the_share_beyond_max_length(chat: ChatTokenizer) -> None
         "share_over_max_length": 0.05,
     }
     assert findings.verdicts == {"standard@1": "passed"}
-    judge(list(range(1, 101)), Measure(chat, max_length=94), Gatekeepers(), findings)
+    judge(list(range(1, 101)), SPEC, Measure(chat, max_length=94), Gatekeepers(), findings)
     assert findings.verdicts == {"standard@1": "warned"}
     (warning,) = findings.warnings
     assert warning.startswith("6% of 100 sampled examples are longer than max_length (94 tokens)")
+
+
+def test_a_text_is_measured_and_never_too_long(tmp_path: Path, chat: ChatTokenizer) -> None:
+    spec = get_spec("completion_v1")
+    file = tmp_path / "quest.jsonl"
+    file.write_bytes(b"".join(json.dumps({"text": "x" * size}).encode() + b"\n" for size in (4, 9, LONGEST_CHAT * 2)))
+    lengths = token_lengths(file, sample_of(file.read_bytes(), 3), spec, chat, lambda: None)
+    assert lengths == [5, 10, LONGEST_CHAT + 1]
+    findings = Findings(Gatekeepers(overlong="reject"))
+    statistics = judge(lengths, spec, Measure(chat, max_length=9), Gatekeepers(), findings)
+    assert statistics["share_over_max_length"] == pytest.approx(2 / 3)
+    assert findings.verdicts == {"standard@1": "passed"}
 
 
 def test_the_measure_follows_the_hero_that_the_config_names(tmp_path: Path, squire: Path) -> None:
