@@ -106,7 +106,7 @@ class QueueWatcher:
 
     def _look(self) -> None:
         self.looked_at = time.monotonic()
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, PermissionError):
             self.hints.watch(self.home.root)  # for config.json
         earlier = self.config.value
         if self.config.look():

@@ -14,7 +14,6 @@ from realm.core.quests import (
     ERROR_FILE,
     META_FILE,
     PRIORITIES,
-    QUEST_FILE,
     RESULT_FILE,
     STATES,
     Priority,
@@ -113,14 +112,14 @@ def show(quest: str, as_json: bool) -> None:
 @click.option("--priority", type=priority_choice, help="Default: the one it was admitted with.")
 def retry(quest: str, priority: Priority | None) -> None:
     """Train an ended QUEST once more, as a new claim."""
+    from realm.cli.quest_view import how_to_go_on, was_refused
+
     found = _find(quest)
     with one_sentence(QuestMetaError):
         meta = read_meta(found.path)
-    if _was_refused(found):
-        raise click.ClickException(
-            f"{found.name} was never admitted: mend {found.path / QUEST_FILE} and drop it again"
-            f" (`realm quest show {short(found.name)}` says what is wrong)"
-        )
+    if was_refused(_json_file(found.path / ERROR_FILE)):
+        why = f"`realm quest show {short(found.name)}` says what is wrong"
+        raise click.ClickException(f"{found.name} was never admitted: {how_to_go_on(found.path)} ({why})")
     wanted = priority or meta.priority
     with one_sentence(QuestGone):
         _queue().retry(found.name, wanted)
@@ -184,12 +183,6 @@ def _in_order(queue: QuestQueue, state: State) -> list[Quest]:
     return [Quest(name, state, folder / name) for name in (names[::-1] if state in ENDED else names)]
 
 
-def _was_refused(found: Quest) -> bool:
-    """By the queue-watcher; what the trainer gave up may be tried again."""
-    error = _json_file(found.path / ERROR_FILE)
-    return isinstance(error, dict) and str(error.get("schema", "")).startswith("refusal")
-
-
 def _place(found: Quest) -> dict[str, Any]:
     return {"name": found.name, "state": found.state, "path": str(found.path)}
 
@@ -197,21 +190,34 @@ def _place(found: Quest) -> dict[str, Any]:
 def _summary(found: Quest) -> dict[str, Any] | None:
     """For a list: null where the meta cannot be read, with the reason in `problem`. None if it has just moved on."""
     wanted = ("original_name", "bytes", "lines", "schema_id", "skill", "level", "epochs", "admitted_at")
-    meta = problem = None
+    meta = outcome = problem = None
     try:
         meta = read_meta(found.path)
-    except (OSError, QuestMetaError) as error:
+        outcome = _outcome(found)
+    except (OSError, QuestMetaError, click.ClickException) as error:
         if not found.path.exists():
             return None
         problem = sentence(error)
-    return {**_place(found), **{key: getattr(meta, key, None) for key in wanted}, "problem": problem}
+    return {
+        **_place(found),
+        "outcome": outcome,
+        **{key: getattr(meta, key, None) for key in wanted},
+        "problem": problem,
+    }
+
+
+def _outcome(found: Quest) -> Any:
+    """Of a quest that a seal covers: completed, or skipped without gold. None for any other."""
+    result = _json_file(found.path / RESULT_FILE) if found.state == "recently_completed" else None
+    return result.get("outcome") if isinstance(result, dict) else None
 
 
 def _row(known: dict[str, Any]) -> list[str]:
     skill = " ".join(str(word) for word in (known["skill"], known["level"]) if word is not None)
-    colour = {"processing": "green", "failed": "red"}.get(known["state"])
+    state = known["outcome"] or known["state"].removeprefix("recently_")
+    colour = {"processing": "green", "failed": "red", "skipped": "yellow"}.get(state)
     return [
-        click.style(known["state"].removeprefix("recently_"), fg=colour),
+        click.style(printable(str(state)), fg=colour),
         short(known["name"]),
         figures.size(known["bytes"]),
         figures.number(known["lines"]),

@@ -10,6 +10,7 @@ from realm.cli import figures
 from realm.cli.terminal import fields, printable, wrapped
 from realm.core.quests import QUEST_FILE, Quest
 
+KEPT = (QUEST_FILE, "original.gz", "original.zst")  # what was dropped, by the name it has in a quest's folder
 SHOWN_FINDINGS = 10
 LONGEST_LINE = 300  # characters shown of an offending line
 BLOCK = 1 << 20
@@ -34,6 +35,21 @@ def view(found: Quest, told: dict[str, Any]) -> Iterator[str]:
         if isinstance(verdict, dict):
             yield ""
             yield from _verdict(verdict, found.path / QUEST_FILE)
+    if was_refused(told["error"]):
+        yield ""
+        yield f"It was never admitted: {how_to_go_on(found.path)}"
+
+
+def was_refused(error: Any) -> bool:
+    """By the queue-watcher; what the trainer gave up may be tried again."""
+    return isinstance(error, dict) and str(error.get("schema", "")).startswith("refusal")
+
+
+def how_to_go_on(refused: Path) -> str:
+    """What a person does about the folder of a refused quest. A link has left no bytes."""
+    kept = next((file for name in KEPT if (file := refused / name).exists()), None)
+    which = f"your file, or {printable(str(kept))}," if kept else "your drop"
+    return f"mend {which} and drop it again: realm quest drop FILE"
 
 
 def _verdict(verdict: dict[str, Any], quest_file: Path) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """What becomes of a drop: how it goes on, and waiting for it."""
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from realm.core.quests import (
     QuestQueue,
     read_meta,
 )
-from realm.core.status import is_locked
+from realm.core.status import QueueWatcherStatus, StatusError, is_locked, read_status
 
 POLL = 0.1  # seconds between two looks
 
@@ -60,16 +61,18 @@ def what_next(queue: QuestQueue, priority: Priority) -> str:
 
 def wait_for(queue: QuestQueue, drop: Drop) -> bool:
     """Waits until a drop is a quest, and tells; False if it was refused. Raises click.ClickException."""
-    told = False
+    told: list[str] = []
     while True:
         is_gone = not drop.path.exists()  # asked first: the quest appears before the drop goes
         if became := _quest_of(queue, drop):
             return _tell(drop, *became)
         if is_gone:
             raise click.ClickException(f"{drop.shown} was taken away, and no quest was made of it")
-        if not told and not _watcher_runs(queue):
-            told = True
-            click.echo("waits for the queue-watcher, which is not running: `realm run queue-watcher`", err=True)
+        obstacles = _obstacles(queue)
+        for obstacle in obstacles:
+            if obstacle not in told:
+                click.echo(printable(obstacle), err=True)
+        told = obstacles
         time.sleep(POLL)
 
 
@@ -99,6 +102,16 @@ def _quest_of(queue: QuestQueue, drop: Drop) -> tuple[Quest, QuestMeta] | None:
         if quest and meta and (meta.original_name, meta.priority) == wanted and drop.sha256 in (None, meta.sha256):
             return quest, meta
     return None
+
+
+def _obstacles(queue: QuestQueue) -> list[str]:
+    """What may keep drops in the inbox; nothing while the queue-watcher is busy or idle."""
+    if not _watcher_runs(queue):
+        return ["waits for the queue-watcher, which is not running: `realm run queue-watcher`"]
+    with suppress(StatusError):  # of another version: nothing is known
+        said = read_status(queue.home.status / QueueWatcherStatus.FILE, QueueWatcherStatus)
+        return said.problems[:1] if said and said.state == "waiting" else []  # the first is what it waits for
+    return []
 
 
 def _watcher_runs(queue: QuestQueue) -> bool:

@@ -11,6 +11,7 @@
 Told to stop, the loop brings its work to a durable end and leaves the block; that end is clean.
 """
 
+import errno
 import faulthandler
 import os
 import re
@@ -35,6 +36,7 @@ from realm.core.starts import GOOD_LIFE_SECONDS, Starts
 from realm.core.status import PHASE_LIMITS, Status, Writer
 from realm.core.systemd import Systemd, check_interval
 
+NO_LEAVE = (errno.EACCES, errno.EPERM, errno.EROFS)
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
@@ -75,13 +77,22 @@ class Frame:
         self._was_hung = False
 
     def __enter__(self) -> Self:
-        """Takes the lock, then waits out the back-off. Raises SystemExit(75) if another instance holds the lock."""
+        """Takes the lock, then waits out the back-off.
+
+        Raises SystemExit(75) if another instance holds the lock, SystemExit(78) if the lock may not be written.
+        """
         self._lock = InstanceLock(self.name, self._locks)
         try:
             self._lock.acquire()
         except AlreadyRunning as error:
             self.log("refused", reason=error)
             raise SystemExit(EXIT_STATUS) from None
+        except OSError as error:
+            if error.errno not in NO_LEAVE:
+                raise
+            mend = "start the daemon as the user whom the realm's home belongs to"
+            self.log("cannot-start", reason=f"{error.filename}: {error.strerror}; {mend}")
+            raise SystemExit(os.EX_CONFIG) from None
         self._starts = Starts(self.name, self._locks)
         faulthandler.enable()  # a segmentation fault and the watchdog's SIGABRT leave stacks in the log
         self._undo_hooks = end_process_on_crash(self.log)

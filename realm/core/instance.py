@@ -1,6 +1,7 @@
 """One instance of each daemon: a lock file held for the process's life. The kernel frees it, whatever way that ends."""
 
 import os
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,4 +47,5 @@ class InstanceLock:
 
     def _sign(self, descriptor: int) -> None:
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"pid {os.getpid()}, started {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}\n".encode(), 0)
+        with suppress(OSError):  # a full disk must not keep a daemon from starting
+            os.pwrite(descriptor, f"pid {os.getpid()}, started {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}\n".encode(), 0)

@@ -27,6 +27,7 @@ from tests.arena.watcher import (
     error,
     immutable,
     meta,
+    mounted_apart,
     needs_root,
     plain,
     small_disk,
@@ -289,7 +290,7 @@ def test_bad_drops_stop_nobody(home: Home, start: Start, tmp_path: Path) -> None
     until(
         lambda: sorted(path.name for path in home.inbox.iterdir() if path.is_file()) == ["half.jsonl.part", "notes.txt"]
     )
-    until(lambda: "inbox/notes.txt is no file named .jsonl" in watcher.problems)
+    until(lambda: "inbox/notes.txt is not named .jsonl" in watcher.problems)
     assert len(watcher.history()) == len(bad) + 1
     assert peak_bytes(watcher) < 300 * 2**20
 
@@ -302,7 +303,9 @@ def test_while_the_queue_may_not_be_written_drops_wait_and_the_status_says_why(h
     watcher = start(home)
     with immutable(home.queue / "normal"):
         (home.inbox / "x.jsonl").write_bytes(GOOD)
-        until(lambda: (found := watcher.status) and found.state == "waiting" and "not permitted" in watcher.problems)
+        until(lambda: (found := watcher.status) and found.state == "waiting" and watcher.problems)
+        mend = "give the queue-watcher's user leave to write there"
+        assert f"wait in the inbox: {home.queue / 'normal'}: Operation not permitted ({mend}" in watcher.problems
         assert watcher.log.count("event=wait") == 1
         assert len(watcher.events("resource.short")) == 1
         assert watcher.quests() == []
@@ -310,6 +313,16 @@ def test_while_the_queue_may_not_be_written_drops_wait_and_the_status_says_why(h
     until(lambda: (found := watcher.status) and found.state == "idle")
     assert len(watcher.events("resource.back")) == 1
     assert watcher.quests(FAILED) == []
+
+
+@needs_root
+def test_while_the_queue_lies_on_another_mount_drops_wait_and_the_status_says_why(home: Home, start: Start) -> None:
+    with mounted_apart(home.queue):
+        watcher = start(home)
+        (home.inbox / "x.jsonl").write_bytes(GOOD)
+        until(lambda: f"{home.queue / 'normal'}: Invalid cross-device link (let the whole home lie" in watcher.problems)
+        assert watcher.quests() == []
+    assert watcher.wait_for("x.jsonl").parent.name == "normal"
 
 
 @needs_root
@@ -361,6 +374,7 @@ def test_a_full_disk_loses_nothing_and_refuses_nothing(tmp_path: Path, start: St
         for number in range(5):
             (home.inbox / f"{number}.jsonl").write_bytes(chat(str(number)))
         until(lambda: "MB free on the disk of the realm's home" in watcher.problems)
+        assert "MB needed (free some space)" in watcher.problems
         assert watcher.quests() == []
         (disk / "ballast").unlink()
         until(lambda: len(watcher.quests(*WAITING)) == 5)

@@ -15,7 +15,7 @@ from realm.cli.terminal import cells
 from realm.core.paths import Home
 from realm.core.quests import STATES, QuestQueue
 from tests.arena.realm_home import put_quest
-from tests.cli.console import LINE, REALM, alive, picture, realm, start, started
+from tests.cli.console import LINE, REALM, alive, picture, realm, start, started, until
 
 SIDECAR = b'{"generator_id": "by-hand", "epochs": 2}'
 
@@ -181,6 +181,19 @@ def test_wait_ends_when_the_drops_are_quests(home: Home, desk: Path) -> None:
     assert inbox(home) == {}
 
 
+def test_wait_tells_what_the_queue_watcher_waits_for(home: Home, desk: Path) -> None:
+    home.config_file.write_text("{")
+    with watching(home):
+        waiting = start(home, "quest", "drop", "--wait", write(desk, "x.jsonl"))
+        try:
+            assert waiting.stderr
+            assert any("config.json: not valid JSON" in line for line in waiting.stderr)
+            home.config_file.unlink()
+            assert "x.jsonl is in queue/normal" in waiting.communicate()[0]
+        finally:
+            waiting.kill()
+
+
 def test_wait_tells_a_refusal_and_ends_with_status_1_and_show_quotes_the_lines(home: Home, desk: Path) -> None:
     broken = write(desk, "broken.jsonl", LINE + b'{"messages": [\n' + LINE + b'{"messages": 5, "more": "\\u001b[2J"}\n')
     with watching(home):
@@ -192,8 +205,23 @@ def test_wait_tells_a_refusal_and_ends_with_status_1_and_show_quotes_the_lines(h
     assert shown[shown.index('  {"messages": [') - 1].startswith("line 2  not valid JSON")
     assert shown[shown.index('  {"messages": 5, "more": "\\u001b[2J"}') - 1].startswith("line 4  'messages' is not")
     retried = realm(home, "quest", "retry", "broken", ends_with=1).stderr
-    assert f"mend {home.failed / name / 'quest.jsonl'} and drop it again" in retried
+    how_to_go_on = f"never admitted: mend your file, or {home.failed / name / 'quest.jsonl'}, and drop it again"
+    assert how_to_go_on in retried
+    assert how_to_go_on in shown[-1]
     assert state_of(home, name) == "failed"
+
+
+@pytest.mark.parametrize("name", ["cut.jsonl.gz", "link.jsonl"])
+def test_of_a_refused_drop_that_has_no_lines_what_is_there_is_named(home: Home, desk: Path, name: str) -> None:
+    if name == "link.jsonl":
+        (home.inbox / name).symlink_to(desk)
+    else:
+        write(home.inbox, name, gzip.compress(LINE)[:-9])
+    with watching(home):
+        until(lambda: QuestQueue(home).names("failed"))
+    shown = realm(home, "quest", "show", "-").stdout.splitlines()[-1]
+    kept = f"your file, or {home.failed / QuestQueue(home).names('failed')[0] / 'original.gz'},"
+    assert f"mend {'your drop' if name == 'link.jsonl' else kept} and drop it again" in shown
 
 
 # Looking
@@ -227,6 +255,17 @@ def test_quests_are_listed_in_training_order_and_then_the_ended_newest_first(
     lines = realm(home, "quest", "ls").stdout.splitlines()
     assert [line.split()[1] for line in lines[1:]] == [quests[key].partition("Z-")[2] for key in order]
     assert [line.split()[0] for line in lines[1:]] == ["processing", "high", "low", "completed", "completed", "failed"]
+
+
+def test_a_skipped_quest_is_not_listed_as_completed(home: Home, quests: dict[str, str]) -> None:
+    queue = QuestQueue(home)
+    queue.claim(quests["low"])
+    queue.complete(quests["low"], b'{"outcome": "skipped", "gold": 0}')
+    states = {line.split()[1]: line.split()[0] for line in realm(home, "quest", "ls").stdout.splitlines()[1:]}
+    assert states[quests["low"].partition("Z-")[2]] == "skipped"
+    assert states[quests["new"].partition("Z-")[2]] == "completed"
+    outcomes = {one["name"]: one["outcome"] for one in parsed(home, "quest", "ls")}
+    assert (outcomes[quests["low"]], outcomes[quests["high"]]) == ("skipped", None)
 
 
 def test_a_list_as_json_equals_the_metas(home: Home, quests: dict[str, str]) -> None:

@@ -19,6 +19,7 @@ import pytest
 import realm
 from realm.core.daemon import Frame, boot_id
 from realm.core.status import Status, TrainingStatus, freshness, is_locked, read_status, write_status
+from tests.arena.watcher import immutable, needs_root
 
 CHECKOUT = Path(realm.__file__).parents[1]
 PATIENCE = 60.0  # a test that waits longer fails
@@ -143,6 +144,17 @@ def test_a_second_instance_is_refused_and_told_who_holds_the_lock(start: Start, 
     assert second.log().count("\n") == 1
     assert first.process.poll() is None
     assert is_locked(tmp_path / "trainer.lock")
+
+
+@needs_root
+def test_without_leave_to_write_to_the_home_it_says_so_in_one_sentence(start: Start, tmp_path: Path) -> None:
+    lock = tmp_path / "trainer.lock"
+    lock.touch()
+    with immutable(lock):
+        child = start(IDLE)
+        assert child.end() == 78
+    assert f'event=cannot-start reason="{lock}: Operation not permitted; start the daemon as' in child.log()
+    assert child.log().count("\n") == 1
 
 
 def test_a_kill_frees_the_lock_and_its_status_no_longer_counts_as_alive(start: Start, tmp_path: Path) -> None:

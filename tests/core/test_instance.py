@@ -1,11 +1,13 @@
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from realm.core.instance import AlreadyRunning, InstanceLock
 from realm.core.status import is_locked
+from tests.arena.watcher import needs_root, small_disk
 
 
 def test_the_lock_file_names_its_holder_alone_and_stays(tmp_path: Path) -> None:
@@ -61,6 +63,19 @@ def test_readers_who_probe_the_lock_keep_nobody_from_taking_it(tmp_path: Path) -
         done.set()
         for reader in readers:
             reader.join()
+
+
+@needs_root
+def test_on_a_full_disk_the_lock_is_held_without_a_signature(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "size=64k") as disk:
+        with suppress(OSError), (disk / "ballast").open("wb") as ballast:
+            ballast.write(bytes(2**20))
+        lock = InstanceLock("trainer", disk)
+        lock.acquire()
+        assert is_locked(disk / "trainer.lock")
+        with pytest.raises(AlreadyRunning, match="held by a process that has not signed it"):
+            InstanceLock("trainer", disk).acquire()
+        lock.release()
 
 
 def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from realm.arena.battle.profiles import Message
 
 ROLES = ("system", "user", "assistant")
 TEXT = "text"  # the role of a plain text: no chat, and never a role in `messages`
+NEAR = 20  # characters before and after a fault that are quoted
 
 Row = dict[str, Any]
 
@@ -97,8 +98,9 @@ def parse_json(line: bytes) -> Any:
     try:
         return orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        where = f"{error.msg}, column {error.colno}"
-        raise BadLine(f"not valid JSON ({where})", "write one JSON object per line", "not_json") from None
+        near = error.doc[max(0, error.pos - NEAR) : error.pos + NEAR]  # a long line is not shown whole anywhere
+        where = f"{error.msg}, column {error.colno}" + (f", near {near}" if near else "")
+        raise BadLine(f"not valid JSON ({where})", "mend it there: one JSON object per line", "not_json") from None
 
 
 def _chat(row: Row) -> list[Message]:

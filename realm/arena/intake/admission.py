@@ -104,7 +104,7 @@ class Admission:
                 return self._decide(drop, staging, staged)
         except OSError as error:
             if error.errno in SHORTAGES:
-                raise Shortage(str(error)) from error
+                raise Shortage.of(error) from error
             raise
         finally:
             shutil.rmtree(staging, ignore_errors=True)
@@ -123,7 +123,7 @@ class Admission:
         except BadArchive as error:
             (staging / QUEST_FILE).unlink()
             findings = Findings(self._settings())  # those of the lines that did come out are beside the point
-            findings.add(NAME, "bad_archive", str(error), "compress it again, or drop the plain .jsonl")
+            findings.add(NAME, "bad_archive", str(error), error.how_to_mend)
         with Opened(drop, pulse) as opened:
             copy = Copy(staging / f"original{archive_of(drop.path)}")
             copy.make(raw_pieces(opened))
@@ -193,8 +193,9 @@ def _judge_twin(twin: Twin, findings: Findings) -> None:
         findings.add(NAME, "trained_before", f"its lines were trained on before, as {name}")
     elif state != "failed":
         what_it_does = "is being trained" if state == "processing" else "waits"
-        mend = "write epochs: N into its sidecar to train on the same lines N times"
-        findings.add(NAME, "twin", f"twin of {name}, which {what_it_does}", mend)
+        text = f"the same lines as {twin.meta.original_name}, which {what_it_does} as {name}"
+        mend = 'nothing is amiss; "epochs": N in a sidecar trains the same lines N times'
+        findings.add(NAME, "twin", text, mend)
 
 
 def _meta(name: str, drop: Drop, staged: _Staged) -> QuestMeta:

@@ -14,17 +14,18 @@ from realm.arena.intake.inbox import File, Identity
 SPACE_KEPT = 256 * 2**20  # bytes that stay free whatever is dropped
 SPACE_FACTOR = 1.5  # times what is written stays free too
 
-# What a person or time mends: the drop waits. Anything else, above all EIO, ends the process.
+# What a person or time mends, and how: the drop waits. Anything else, above all EIO, ends the process.
 SHORTAGES = {
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EROFS,
-    errno.EACCES,
-    errno.EPERM,
-    errno.ENOENT,  # a folder of the home is gone
-    errno.EMFILE,
-    errno.ENFILE,
-    errno.ENOMEM,
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space, or raise the quota",
+    errno.EROFS: "mount it for writing",
+    errno.EACCES: "give the queue-watcher's user leave to write there",
+    errno.EPERM: "give the queue-watcher's user leave to write there; `lsattr -d` may show why it has none",
+    errno.ENOENT: "run `realm init`",  # a folder of the home is gone
+    errno.EXDEV: "let the whole home lie on one mount: quests move by rename",
+    errno.EMFILE: "give the queue-watcher a higher limit of open files",
+    errno.ENFILE: "other programs have too many files open",
+    errno.ENOMEM: "other programs take too much memory",
 }
 
 Pulse = Callable[[], None]
@@ -39,7 +40,16 @@ class DropUnreadable(Exception):
 
 
 class Shortage(Exception):
-    """Nothing is wrong with the drop: disk space, or leave to write, is missing; the text says which."""
+    """Nothing is wrong with the drop: disk space, or leave to write, is missing; the text says which, and the mend."""
+
+    @classmethod
+    def of(cls, error: OSError) -> "Shortage":
+        """`error.errno` is one of SHORTAGES."""
+        name = error.filename2 or error.filename
+        path = Path(os.fsdecode(name)) if name else None
+        place = path.parent if path and not os.path.lexists(path) else path  # a name of our making says nothing
+        where = f"{place}: " if place else ""
+        return cls(f"{where}{error.strerror} ({SHORTAGES[error.errno or 0]})")
 
 
 class Opened:
@@ -112,7 +122,8 @@ def require_space(folder: Path, *, written: int = 0, ahead: int = 0) -> None:
     free = shutil.disk_usage(folder).free
     needed = SPACE_KEPT + int(SPACE_FACTOR * (written + ahead)) + ahead
     if free < needed:
-        raise Shortage(f"{_megabytes(free)} free on the disk of the realm's home, {_megabytes(needed)} needed")
+        short = f"{_megabytes(free)} free on the disk of the realm's home, {_megabytes(needed)} needed"
+        raise Shortage(f"{short} ({SHORTAGES[errno.ENOSPC]})")
 
 
 def _megabytes(size: int) -> str:

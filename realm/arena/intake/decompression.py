@@ -12,13 +12,19 @@ PIECE = 2**20  # bytes
 LARGEST_RATIO = 20  # plain bytes for each compressed one
 SMALL = 2**20  # so many plain bytes are always allowed
 ARCHIVES = (".gz", ".zst")  # what may follow .jsonl
+CUT = "the copy is not whole, or its making was interrupted: copy or compress it again"
+BROKEN = "compress it again; if it is plain text, let its name end in .jsonl"
 
 _ZST_BITE = 2**10  # compressed bytes at a time: at most 32 MB come out of them
 _ZST_WINDOW = 2**27  # bytes of memory; what `zstd -d` takes without being told
 
 
 class BadArchive(ValueError):
-    """A drop that does not decompress, or to too much; the text says which."""
+    """A drop that does not decompress, or to too much: the text says which, `how_to_mend` what to do."""
+
+    def __init__(self, text: str, how_to_mend: str):
+        super().__init__(text)
+        self.how_to_mend = how_to_mend
 
 
 class Reader(Protocol):
@@ -46,7 +52,8 @@ def plain_pieces(drop: Reader, archive: str, size: int) -> Iterator[bytes]:
     for piece in _gunzip(drop) if archive == ".gz" else _unzstd(drop):
         allowed -= len(piece)
         if allowed < 0:
-            raise BadArchive(f"it decompresses to more than {LARGEST_RATIO} times its size")
+            text = f"it decompresses to more than {LARGEST_RATIO} times its size, as a bomb does"
+            raise BadArchive(text, "if you trust it, drop the plain .jsonl")
         yield piece
 
 
@@ -57,9 +64,10 @@ def _gunzip(drop: Reader) -> Iterator[bytes]:
             while piece := file.read(PIECE):
                 yield piece
         except EOFError:
-            raise BadArchive("the gzip data end too early") from None
+            raise BadArchive("the gzip data end too early", CUT) from None
         except (gzip.BadGzipFile, zlib.error) as error:
-            raise BadArchive(f"it is no valid gzip file: {error}") from None
+            text = str(error).partition(" (")[0]  # what follows are bytes as Python spells them
+            raise BadArchive(f"it is no valid gzip file: {text}", BROKEN) from None
 
 
 def _unzstd(drop: Reader) -> Iterator[bytes]:
@@ -72,11 +80,11 @@ def _unzstd(drop: Reader) -> Iterator[bytes]:
             try:
                 piece = frame.decompress(bite)
             except zstandard.ZstdError as error:
-                raise BadArchive(f"it is no valid zstd file: {error}") from None
+                raise BadArchive(f"it is no valid zstd file: {error}", BROKEN) from None
             bite = frame.unused_data
             if frame.eof:
                 frame = None
             if piece:
                 yield piece
     if frame is not None:
-        raise BadArchive("the zstd data end too early")
+        raise BadArchive("the zstd data end too early", CUT)

@@ -89,7 +89,8 @@ class Gate:
 
     @property
     def problems(self) -> list[str]:
-        return [*self.shortages, *(aside.problem for aside in self._aside.values())]
+        waits = [f"drops wait in the inbox: {shortage}" for shortage in self.shortages]
+        return [*waits, *(aside.problem for aside in self._aside.values())]
 
     @property
     def due(self) -> float:
@@ -161,7 +162,7 @@ class Gate:
         except OSError as error:
             if error.errno not in SHORTAGES:
                 raise
-            raise Shortage(str(error)) from error
+            raise Shortage.of(error) from error
         now = datetime.now(UTC)
         if outcome.refusal:
             self.last_refused = Refused(name=drop.shown, at=now, reason=outcome.refusal.reason)
@@ -178,7 +179,7 @@ class Gate:
         except FileNotFoundError:
             pass
         except OSError as error:
-            self._set_aside(drop, f"{drop.shown} is a quest now and cannot be removed: {error.strerror}")
+            self._set_aside(drop, f"{drop.shown} is a quest now and cannot be removed: {error.strerror}; remove it")
         if not drop.is_unchanged:  # gone; or somebody wrote to it again, and the next look takes it for another
             del self._published[drop.identity]
 

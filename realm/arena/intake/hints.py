@@ -30,12 +30,12 @@ class Hints:
         return POLL_SECONDS if self.problem else RESCAN_SECONDS
 
     def watch(self, folder: Path) -> None:
-        """Again is harmless. Raises FileNotFoundError for a folder that is gone."""
+        """Again is harmless. Raises FileNotFoundError, and PermissionError for a folder that may not be read."""
         if self._inotify is None:
             return
         try:
             self._inotify.add_watch(folder, _EVENTS)
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError):  # of this folder; there are hints for the others
             raise
         except OSError as error:
             self._give_up(error)

@@ -174,7 +174,8 @@ class Inbox:
                 folder = Folder.of(path)
             except OSError as error:
                 if path == self._root or not isinstance(error, FileNotFoundError):
-                    look.problems.append(f"{self._shown(path)} cannot be read: {error.strerror}")
+                    mend = "; chmod g+rwx" if isinstance(error, PermissionError) else ""
+                    look.problems.append(f"{self._shown(path)} cannot be read: {error.strerror}{mend}")
                 continue
             rest += [inner for inner in folder.folders if not _is_private(inner.name)]
             yield folder
@@ -200,9 +201,7 @@ class Inbox:
     def _report_strangers(self, folder: Folder, names: set[str], look: Look) -> None:
         for name in sorted(names):
             if _age(folder.files[name]) > OLD_SECONDS:
-                is_sidecar = name.endswith(sidecars.SUFFIX)
-                why = "has no quest beside it" if is_sidecar else "is no file named .jsonl, .jsonl.gz or .jsonl.zst"
-                look.problems.append(f"{self._shown(folder.path / name)} {why}: it stays where it is")
+                look.problems.append(f"{self._shown(folder.path / name)} {_why_strange(name)}: it stays where it is")
 
     def _remove_if_emptied(self, folder: Path) -> None:
         """Not at once: whoever copies a folder file by file still needs it."""
@@ -283,6 +282,12 @@ def _is_private(name: str) -> bool:
 
 def _is_being_made(name: str) -> bool:
     return name.startswith(".") or name.endswith(_BEING_MADE)
+
+
+def _why_strange(name: str) -> str:
+    if name.endswith(QUEST_SUFFIXES):
+        return "is no regular file"
+    return "has no quest beside it" if name.endswith(sidecars.SUFFIX) else f"is not named {' or '.join(QUEST_SUFFIXES)}"
 
 
 def _is_drop(found: os.stat_result) -> bool:

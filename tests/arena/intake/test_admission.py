@@ -284,11 +284,13 @@ def test_a_twin_of_a_waiting_or_claimed_quest_is_refused(gate: Gate) -> None:
     first = gate.admit_as("x.jsonl").quest
     second = gate.admit_as("y.jsonl")
     assert second.refusal
-    assert second.refusal.reason.startswith(f"twin of {first}, which waits (write epochs: N")
+    assert second.refusal.reason.startswith(
+        f'the same lines as x.jsonl, which waits as {first} (nothing is amiss; "epochs": N'
+    )
     gate.queue.claim(first)
     third = gate.admit_as("z.jsonl.gz", gzip.compress(GOOD))
     assert third.refusal
-    assert third.refusal.reason.startswith(f"twin of {first}, which is being trained")
+    assert third.refusal.reason.startswith(f"the same lines as x.jsonl, which is being trained as {first} (")
     assert plain(gate.folder(third)) == GOOD
 
 

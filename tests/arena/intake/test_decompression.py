@@ -42,14 +42,17 @@ def test_a_stream_of_unknown_size_is_unpacked() -> None:
 def test_an_archive_that_is_cut_anywhere_is_bad(archive: str) -> None:
     whole = PACKERS[archive](TEXT)
     for end in (1, 3, len(whole) // 2, len(whole) - 1):
-        with pytest.raises(BadArchive):
+        with pytest.raises(BadArchive) as cut:
             unpacked(archive, whole[:end])
+    assert str(cut.value) == f"the {'gzip' if archive == '.gz' else 'zstd'} data end too early"
+    assert "copy or compress it again" in cut.value.how_to_mend
 
 
 @pytest.mark.parametrize("archive", [".gz", ".zst"])
 def test_what_is_no_archive_is_bad(archive: str) -> None:
-    with pytest.raises(BadArchive, match="it is no valid (gzip|zstd) file"):
+    with pytest.raises(BadArchive, match="^it is no valid (gzip file: Not a gzipped file|zstd file: .*)$") as plain:
         unpacked(archive, b'{"messages": []}\n')
+    assert plain.value.how_to_mend.endswith("if it is plain text, let its name end in .jsonl")
     with pytest.raises(BadArchive):
         unpacked(archive, PACKERS[archive](TEXT) + b"garbage")
 
@@ -67,9 +70,10 @@ def test_a_bomb_is_defused_in_little_memory(archive: str) -> None:
     bomb = PACKERS[archive](bytes(300 * 2**20))
     taken: list[int] = []
     tracemalloc.start()
-    with pytest.raises(BadArchive, match="more than 20 times its size"):
+    with pytest.raises(BadArchive, match="more than 20 times its size") as defused:
         taken.extend(map(len, plain_pieces(io.BytesIO(bomb), archive, len(bomb))))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
+    assert defused.value.how_to_mend == "if you trust it, drop the plain .jsonl"  # to compress it again is no help
     assert sum(taken) <= 20 * len(bomb) + 2**20
     assert peak < 48 * 2**20

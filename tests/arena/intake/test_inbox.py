@@ -3,12 +3,14 @@
 import os
 import stat
 import tempfile
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from realm.arena.intake.hints import Hints
 from realm.arena.intake.inbox import Drop, Inbox, Look, printable
 from tests.arena.watcher import needs_root
 
@@ -159,8 +161,8 @@ def test_what_is_no_drop_is_reported_when_it_is_a_minute_old_and_stays(eyes: Eye
     assert look.drops == 0
     assert look.problems == [
         "inbox/lost.jsonl.meta.json has no quest beside it: it stays where it is",
-        "inbox/pipe.jsonl is no file named .jsonl, .jsonl.gz or .jsonl.zst: it stays where it is",
-        "inbox/readme.txt is no file named .jsonl, .jsonl.gz or .jsonl.zst: it stays where it is",
+        "inbox/pipe.jsonl is no regular file: it stays where it is",
+        "inbox/readme.txt is not named .jsonl or .jsonl.gz or .jsonl.zst: it stays where it is",
     ]
     assert (eyes.folder / "readme.txt").exists()
 
@@ -336,5 +338,27 @@ def test_drops_of_a_folder_that_may_not_be_written_wait_and_the_folder_is_report
         look = eyes.look(20)
         assert look.finished == []
         assert look.problems == ["inbox/mine: drops cannot be taken from it: chmod g+rwx"]
+
+    as_nobody(look_as_another_user)
+
+
+@needs_root
+def test_a_folder_that_may_not_be_read_is_reported_and_costs_no_other_folder_its_hints(open_inbox: Path) -> None:
+    lay(open_inbox, "secret/x.jsonl", "theirs.jsonl")
+    (open_inbox / "secret").chmod(stat.S_IRWXU)
+    os.chown(open_inbox / "theirs.jsonl", NOBODY, NOBODY)
+
+    def look_as_another_user() -> None:
+        hint = threading.Event()
+        hints = Hints(hint)
+        eyes = Eyes(open_inbox)
+        eyes.inbox = Inbox(open_inbox, on_folder=hints.watch, clock=eyes.clock)
+        eyes.look()
+        look = eyes.look(0.3)
+        assert [drop.shown for drop in look.finished] == ["theirs.jsonl"]
+        assert look.problems == ["inbox/secret cannot be read: Permission denied; chmod g+rwx"]
+        assert hints.problem is None
+        lay(open_inbox, "another.jsonl")
+        assert hint.wait(60)
 
     as_nobody(look_as_another_user)

@@ -16,6 +16,7 @@ FINDINGS = {
     "byte_order_mark": "the file begins with a byte order mark",
     "not_json": "a line does not parse",
     "not_an_object": "a line is JSON, but no object",
+    "json_array": "the file is one JSON array instead of lines",
     "unknown_schema": "the sidecar or the first line names a dataset spec that does not exist",
     "no_spec": "the first line has the columns of no dataset spec",
     "missing_column": "a line lacks a column of the quest's dataset spec",

@@ -26,7 +26,7 @@ class CurrentMeasure:
         self._home = home
         self._made_from: object = None
         self.value: Measure | None = None
-        self.problem: str | None = None  # why there is none
+        self.problem: str | None = None  # why there is none, or an old one
 
     def look(self, config: Config) -> None:
         """Reads the hero again if it, or what the config says of it, has changed."""
@@ -35,12 +35,15 @@ class CurrentMeasure:
         if made_from == self._made_from:
             return
         self._made_from = made_from
-        self.value, self.problem = None, None
+        earlier, self.value, self.problem = self.value, None, None
         try:
             hero = load_hero(folder / HERO_FILE)
             training = training_of(config, hero.training, self._home.config_file)
             self.value = Measure(_tokenizer(folder), training.max_length)
-        except (HeroError, ConfigError, ValueError, OSError) as error:
+        except ConfigError as error:  # the trainer goes on with the last good settings, too
+            self.value = earlier
+            self.problem = f"the length of examples is {'checked as before' if earlier else 'not checked'}: {error}"
+        except (HeroError, ValueError, OSError) as error:
             self.problem = f"the length of examples is not checked: {error}"
 
 

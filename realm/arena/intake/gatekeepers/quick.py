@@ -85,12 +85,19 @@ class Quick:
             spec = self.spec or self._recognised(line.content)
             messages = parse_line(line.content, spec)
         except BadLine as error:
-            raise _by_encoding(line) or error from None
+            raise _by_encoding(line) or self._by_array(line) or error from None
         for number, message in enumerate(messages, start=1):
             if not message["content"] or message["content"].isspace():
                 text = f"{spec.part(number, message)} has an empty text"
                 self._findings.add(NAME, "empty_content", text, "give it a text or leave the line out", line.number)
         return messages
+
+    def _by_array(self, line: Line) -> BadLine | None:
+        """One reason for a whole file, where its first line shows that it is one array."""
+        if line.number > 1 or not (line.content or b"").lstrip().startswith(b"["):
+            return None
+        self._hopeless = True
+        return BadLine("a JSON array begins here", "make lines of it: jq -c '.[]' FILE.json > FILE.jsonl", "json_array")
 
     def _take_spec_of_sidecar(self, schema_id: str) -> None:
         self.spec = SPECS.get(schema_id)

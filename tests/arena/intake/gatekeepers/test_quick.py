@@ -102,6 +102,20 @@ def test_a_byte_order_mark_is_named_for_what_it_is() -> None:
     assert named(b"\xef\xbb\xbf" + GOOD + GOOD) == [(1, "byte_order_mark")]
 
 
+def test_a_fault_far_inside_a_line_is_quoted() -> None:
+    line = GOOD.rstrip(b"}\n") + b', "note": "' + b"x" * 1000 + b'", "level": one}\n'
+    (found,) = examined(GOOD + line).rejecting
+    assert found.text.endswith(', near xxxxxxxx", "level": one})')
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_a_file_that_is_one_array_is_named_for_what_it_is_once(indent: int | None) -> None:
+    array = json.dumps([json.loads(GOOD), json.loads(GOOD)], indent=indent).encode()
+    (found,) = examined(array).rejecting
+    assert (found.line, found.finding) == (1, "json_array")
+    assert "jq -c" in found.how_to_mend
+
+
 def test_every_finding_is_counted_and_the_first_hundred_are_kept() -> None:
     findings = examined(GOOD + b"nonsense\n" * 250)
     assert findings.counts == {"not_json": 250}

@@ -135,7 +135,22 @@ def test_settings_of_the_training_that_are_wrong_leave_lengths_unchecked(tmp_pat
     shutil.copytree(squire, home.models / "squire")
     measure = CurrentMeasure(home)
     measure.look(Config(training={"max_length": 3}))
+    assert "is not checked: " in str(measure.problem)
     assert "training.max_length is 3" in str(measure.problem)
+
+
+def test_settings_that_become_wrong_leave_the_last_good_measure(tmp_path: Path, squire: Path) -> None:
+    home = Home(tmp_path / "home")
+    home.create()
+    shutil.copytree(squire, home.models / "squire")
+    measure = CurrentMeasure(home)
+    measure.look(Config(training={"max_length": 100}))
+    measure.look(Config(training={"max_length": 3}))
+    assert measure.value
+    assert measure.value.max_length == 100
+    assert "is checked as before: " in str(measure.problem)
+    measure.look(Config())
+    assert (measure.value.max_length, measure.problem) == (512, None)
 
 
 @pytest.mark.parametrize("model", ["nobody", "trainer"])
