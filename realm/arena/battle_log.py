@@ -23,6 +23,7 @@ from realm.core.quests import QuestQueue
 from realm.core.status import (
     BattleStatus,
     LastSeal,
+    SealBudget,
     StepSeconds,
     Totals,
     TrainingStatus,
@@ -49,7 +50,7 @@ class View:
     problems: tuple[str, ...] = ()
     unsealed_minutes: float | None = None
     last_seal: LastSeal | None = None
-    seal_bytes_per_day: int | None = None
+    seals_of_a_day: SealBudget | None = None
     newest_checkpoint: str | None = None
 
 
@@ -76,6 +77,7 @@ class BattleLog:
         self.metrics = MetricsWriter(self.home.metrics, "trainer")
         self._queue = QuestQueue(self.home)
         self._pace: deque[Pace] = deque(maxlen=SPEED_STEPS)
+        self._unwritten: dict[str, str | None] = {}  # status file -> why it could not be written
 
     def show(self, **changes: Any) -> None:
         self.view = replace(self.view, **changes)
@@ -115,8 +117,13 @@ class BattleLog:
         training = self._training(frame, view)
         frame.status(_sentence(training))
         for document in (training, self._battle(frame, view)):
-            if problem := write_status(self.home.status, document):
-                frame.log("status", reason=problem)
+            self._tell(document.FILE, write_status(self.home.status, document), frame)
+
+    def _tell(self, file: str, problem: str | None, frame: Frame) -> None:
+        """Once, however long it lasts."""
+        if problem and problem != self._unwritten.get(file):
+            frame.log("status", reason=problem)
+        self._unwritten[file] = problem
 
     def _row(self, campaign: Campaign, result: StepResult, mask_ratio: float) -> dict[str, Any]:
         claim = campaign.claims[-1]
@@ -142,7 +149,7 @@ class BattleLog:
     def _training(self, frame: Frame, view: View) -> TrainingStatus:
         campaign, result = view.campaign, view.result
         speed = self._tokens_per_second()
-        header = frame.header(view.state, list(view.problems))
+        header = frame.header(view.state, [*view.problems, *self._lost()])
         if campaign is None:
             return TrainingStatus(**header, pause_reasons=list(view.pause_reasons))
         claim = campaign.active
@@ -167,7 +174,7 @@ class BattleLog:
             memory_bytes=_resident_bytes(),
             unsealed_minutes=view.unsealed_minutes,
             last_seal=view.last_seal,
-            seal_bytes_per_day_estimate=view.seal_bytes_per_day,
+            seals_of_a_day=view.seals_of_a_day,
             totals=Totals(
                 steps=campaign.step,
                 tokens=campaign.totals.tokens,
@@ -176,6 +183,11 @@ class BattleLog:
             ),
             pause_reasons=list(view.pause_reasons),
         )
+
+    def _lost(self) -> list[str]:
+        """What a full disk swallowed since this start."""
+        lost = {"metrics rows": self.metrics.lost_rows, "events": self.events.failed_writes}
+        return [f"{count:,} {what} could not be written, and are lost" for what, count in lost.items() if count]
 
     def _battle(self, frame: Frame, view: View) -> BattleStatus:
         campaign, result = view.campaign, view.result

@@ -1,6 +1,8 @@
 """When the trainer seals, what a seal brings about, and the checkpoints made from seals."""
 
-from datetime import UTC, datetime
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from realm.arena.battle.campaign import Campaign
@@ -15,9 +17,13 @@ from realm.arena.quest_board import QuestBoard
 from realm.core.checkpoint_ledger import CheckpointLedger, CheckpointRecord
 from realm.core.config import Config
 from realm.core.daemon import Frame
+from realm.core.events import tail
 from realm.core.paths import Home
 from realm.core.quests import ENDED
-from realm.core.status import LastSeal
+from realm.core.status import LastSeal, SealBudget
+
+A_DAY = timedelta(days=1)
+MOST_SEALS = 10_000  # events that are read for those of the last day
 
 
 class SealKeeper:
@@ -39,6 +45,9 @@ class SealKeeper:
         self._sealer = Sealer(home.seals, config.seals, _last_number(home.seals))
         self._ledger = CheckpointLedger(home.current_model)
         self._sealed: Campaign | None = None
+        self._written = deque(_sealed_lately(home.events))
+        self._written_bytes = sum(size for _, size in self._written)
+        self._told_problem: str | None = None
         self.asked = False  # somebody wants a seal as soon as none is in flight
 
     def adopt(self, config: Config) -> None:
@@ -64,23 +73,42 @@ class SealKeeper:
         """Nothing happened since the newest seal."""
         return campaign.same_moment(self._sealed)
 
-    def start_if_due(self, campaign: Campaign) -> None:
+    def start_if_due(self, campaign: Campaign, *, is_dry: bool = False) -> None:
+        """`is_dry`: the queue has been empty for a while, so a seal now costs no training."""
         crowded = len(campaign.claims) > self._config.seals.max_open_claims
-        if self._sealer.busy or not (self.asked or self._sealer.is_due or crowded):
+        wanted = self._sealer.is_due or ((is_dry or crowded) and self._sealer.is_affordable)
+        if self._sealer.busy or not (self.asked or wanted):
             return
-        self.asked = not self.covers(campaign) and not self._sealer.start(self._snapshot(campaign))
+        self.asked = not self.covers(campaign) and not self._start(campaign)
+
+    def _start(self, campaign: Campaign, then: Callable[[SealReport], None] = lambda report: None) -> bool:
+        started = self._sealer.start(self._snapshot(campaign), then)
+        self._tell_problem()
+        return started
+
+    def _tell_problem(self) -> None:
+        """Once when seals cannot be written, and once when they can again."""
+        problem = self.problem
+        if bool(problem) != bool(self._told_problem):
+            if problem:
+                self._frame.log("wait", reason=problem)
+                self._log.events.emit("seal.late", problem)
+            else:
+                self._log.events.emit("resource.back", "seals are written again")
+        self._told_problem = problem
 
     def seal_now(self, campaign: Campaign) -> set[int]:
         """A seal of this very moment, durable on return; on a full disk the newest older one stays."""
         self._frame.tick("seal")
         filed = self.land(wait=True)
-        if not self.covers(campaign) and self._sealer.start(self._snapshot(campaign)):
+        if not self.covers(campaign) and self._start(campaign):
             filed |= self.land(wait=True)
         return filed
 
     def land(self, *, wait: bool = False) -> set[int]:
         """If a seal has become durable: files the claims it covers, returns their numbers."""
         report = self._sealer.finished(wait=wait)
+        self._tell_problem()
         if report is None:
             return set()
         seal, sealed = report.seal, report.snapshot.state.campaign
@@ -88,12 +116,11 @@ class SealKeeper:
         self.file(sealed, seal.folder.name)
         self._prune(self._sealer.forget_covered(self._journal))
         self._frame.log("seal", name=seal.folder.name, bytes=seal.size, seconds=f"{report.seconds:.2f}")
-        self._log.events.emit("seal.written", f"sealed at step {seal.step:,}", step=seal.step, key=seal.folder.name)
-        self._log.show(
-            unsealed_minutes=0.0,
-            seal_bytes_per_day=self._sealer.bytes_per_day(seal.size),
-            last_seal=_last_seal(report),
-        )
+        text = f"sealed at step {seal.step:,}"
+        self._log.events.emit("seal.written", text, step=seal.step, key=seal.folder.name, data={"bytes": seal.size})
+        self._written.append((datetime.now(UTC), seal.size))
+        self._written_bytes += seal.size
+        self._log.show(unsealed_minutes=0.0, last_seal=_last_seal(report))
         return {claim.number for claim in sealed.ended}
 
     def file(self, sealed: Campaign, seal_name: str) -> None:
@@ -120,8 +147,14 @@ class SealKeeper:
             return set()
         self._frame.tick("seal")
         filed = self.land(wait=True)
-        self._sealer.start(self._snapshot(campaign), then=self._make_checkpoint)
+        self._start(campaign, then=self._make_checkpoint)
         return filed
+
+    def written_in_a_day(self) -> SealBudget:
+        """What seals wrote in the last 24 hours, also before this start, and what they may."""
+        while self._written and self._written[0][0] < datetime.now(UTC) - A_DAY:
+            self._written_bytes -= self._written.popleft()[1]
+        return SealBudget(written=self._written_bytes, allowed=self._sealer.budget)
 
     def newest_checkpoint(self) -> str | None:
         latest = self._ledger.get_latest()
@@ -182,3 +215,10 @@ def _last_seal(report: SealReport) -> LastSeal:
     return LastSeal(
         name=seal.folder.name, step=seal.step, at=datetime.now(UTC), bytes=seal.size, seconds=report.seconds
     )
+
+
+def _sealed_lately(events: Path) -> list[tuple[datetime, int]]:
+    """When, and how many bytes: the seals of the last day, as the trainer told of them."""
+    since = datetime.now(UTC) - A_DAY
+    told = [event for event in tail([events / "trainer.jsonl"], MOST_SEALS) if event.kind == "seal.written"]
+    return [(event.at, int(event.data.get("bytes", 0))) for event in told if event.at >= since]

@@ -145,6 +145,7 @@ class Trainer:
     def turn(self) -> None:
         """No name here may hold the fight: what `_held` and `_claim_or_rest` release must be free."""
         self.fight.forget(self.keeper.land())
+        self.log.show(seals_of_a_day=self.keeper.written_in_a_day())
         if self.fight.apply_journalled():
             return
         if not self.fight.replay and self._held():
@@ -211,9 +212,7 @@ class Trainer:
             self._pause(reasons)
             return True
         if self.log.view.state == "paused":
-            self.frame.log("resume", step=self.fight.campaign.step)
-            self.log.events.emit("battle.resumed", "training goes on", step=self.fight.campaign.step)
-            self.log.show(state="idle", pause_reasons=())
+            self._tell_resumed()
         return self._starved()
 
     def _obey_config(self) -> None:
@@ -253,7 +252,7 @@ class Trainer:
     def _pause(self, reasons: list[str]) -> None:
         if self.log.view.state != "paused":
             self.frame.log("pause", reasons="; ".join(reasons), step=self.fight.campaign.step)
-            self.log.events.emit("battle.paused", "; ".join(reasons), step=self.fight.campaign.step)
+            self.log.events.emit("battle.paused", "; ".join(reasons))
             self.keeper.asked = True
             self.log.rest()
         self.log.show(state="paused", pause_reasons=tuple(reasons), campaign=self.fight.campaign)
@@ -263,9 +262,16 @@ class Trainer:
     def _stop(self) -> None:
         """Seals, gives the accelerator back, and waits for a person."""
         self._seal()
-        self.log.events.emit("battle.stopped", "stopped by .stop", step=self.fight.campaign.step)
+        self.log.events.emit("battle.stopped", f"stopped by .stop at step {self.fight.campaign.step:,}")
         self.log.show(state="stopped", campaign=self.fight.campaign)
         self._release_while(lambda: self.wishes.stopped)
+        if not self.frame.stopping.is_set():
+            self._tell_resumed()
+
+    def _tell_resumed(self) -> None:
+        self.frame.log("resume", step=self.fight.campaign.step)
+        self.log.events.emit("battle.resumed", f"training goes on at step {self.fight.campaign.step:,}")
+        self.log.show(state="idle", pause_reasons=())
 
     def _release_while(self, wanted: Callable[[], bool]) -> None:
         """Gives memory and accelerator back, if a seal has what is in them, and loads again when they are needed."""
@@ -289,9 +295,8 @@ class Trainer:
         idle_minutes = (now - self.idle_since) / 60
         unsealed = 0.0 if self.keeper.covers(self.fight.campaign) else self.keeper.unsealed_minutes
         self.log.show(state="idle", campaign=self.fight.campaign, unsealed_minutes=unsealed)
-        if idle_minutes >= self.config.seals.dry_minutes and self.fight.campaign.claims:
-            self.keeper.asked = True
-        self.keeper.start_if_due(self.fight.campaign)
+        is_dry = idle_minutes >= self.config.seals.dry_minutes and bool(self.fight.campaign.claims)
+        self.keeper.start_if_due(self.fight.campaign, is_dry=is_dry)
         if 0 < self.config.release_when_idle_minutes <= idle_minutes:
             self._seal()
             self._release_while(lambda: not self.board.queue.waiting() and not self.wishes.stopped)

@@ -190,7 +190,7 @@ class Reporter:
 
     def _completed_quests(self) -> int | None:
         try:
-            self.ended.look()
+            self.ended.look(self.now)
         except (OSError, DamagedHistory) as error:
             self.problems.append(sentence(error))
             return None

@@ -123,6 +123,9 @@ def _numbers(report: Report, now: TrainingStatus) -> Iterator[str]:
     seal = f"step {now.last_seal.step:,}" if now.last_seal else figures.UNKNOWN
     sealed_at = _dim(figures.since(now.last_seal.at, report.at)) if now.last_seal else ""
     yield _pair("learning rate", figures.scientific(now.learning_rate), "", "last seal", seal, sealed_at)
+    if now.seals_of_a_day:
+        written, allowed = now.seals_of_a_day.written, now.seals_of_a_day.allowed
+        yield _pair("", "", "", "in 24 h", figures.size(written), _dim(f"of {figures.size(allowed)}"))
 
 
 def _bar(share: float, right: str, colour: str) -> str:

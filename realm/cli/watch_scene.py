@@ -60,7 +60,7 @@ class Watcher:
             hero=self._hero,
             losses=self._losses.losses,
             events=list(self._events),
-            ended_today=self._reporter.ended.by_day[now.astimezone().date()],
+            ended_today=self._reporter.ended.today(now),
             problems=[*self._hero_problem, *report.problems],
         )
 

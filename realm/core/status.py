@@ -129,6 +129,13 @@ class LastSeal(Struct, frozen=True, kw_only=True):
     seconds: Amount
 
 
+class SealBudget(Struct, frozen=True, kw_only=True):
+    """Bytes: what seals wrote in the last 24 hours, and what they may write in a day."""
+
+    written: Count
+    allowed: Count
+
+
 class Totals(Struct, frozen=True, kw_only=True):
     """Of the campaign's whole life."""
 
@@ -163,7 +170,7 @@ class TrainingStatus(Status, frozen=True, kw_only=True, tag_field="schema", tag=
     accelerator_memory_bytes: Count | None = None
     unsealed_minutes: Amount | None = None  # training that only the journal and the queue hold
     last_seal: LastSeal | None = None
-    seal_bytes_per_day_estimate: Count | None = None
+    seals_of_a_day: SealBudget | None = None
     totals: Totals | None = None
     pause_reasons: list[str] = []
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from realm.arena.intake.gatekeepers.quick import LONGEST_LINE
 from realm.core.paths import Home
 from realm.core.status import freshness, is_locked
 from tests.arena.watcher import (
@@ -261,6 +262,7 @@ def test_bad_drops_stop_nobody(home: Home, start: Start, tmp_path: Path) -> None
         "empty.jsonl": b"",
         "broken.jsonl": GOOD * 16 + b"{,\n",
         "endless.jsonl": b"x" * (70 * 2**20),
+        "wide.jsonl": chat("x" * (LONGEST_LINE - 2**10), "!").replace(b"!", "😀".encode()).replace(b"}]}", b"}]"),
         "latin.jsonl": chat("q").replace(b"q", b"\xe9"),
         "silent.jsonl": b'{"messages": [{"role": "user", "content": "hi"}]}\n',
         "schema.jsonl": chat("q", metadata={"schema_id": "v9"}),

@@ -254,6 +254,44 @@ def test_stop_seals_releases_and_waits_for_a_person(home: Home) -> None:
     assert done(home, 1), log_of(home)
 
 
+def test_seals_that_nobody_asked_for_keep_to_the_budget_of_a_day(home: Home) -> None:
+    """A queue that runs dry again and again wants a seal each time; ten megabytes of 0.1 GiB a day last for hours."""
+    set_config(home, seals={"gb_per_day": 0.1})
+    with running("trainer", home):
+        for number in range(4):
+            put_quest(home, lines(40, first=1000 * number), name=f"q{number}.jsonl")
+            eventually(lambda: not QuestQueue(home).waiting() and status(home).state == "idle")
+        assert len(seals_of(home)) == 1
+        shown = status(home).seals_of_a_day
+        size = sum(file.stat().st_size for file in seals_of(home)[0].glob("*.safetensors"))
+        assert shown
+        assert shown.allowed == round(0.1 * 2**30)
+        assert size < shown.written < 1.01 * size
+        Control(home).raise_flag("seal")
+        eventually(lambda: len(seals_of(home)) == 2)
+    with running("trainer", home):
+        eventually(lambda: (budget := status(home).seals_of_a_day) is not None and budget.written > 2 * size)
+
+
+def test_a_full_disk_is_told_once_and_so_is_its_end(home: Home) -> None:
+    put_quest(home, lines(60))
+    full = (
+        "from realm.arena.battle import sealer; from pathlib import Path; import collections; "
+        "real = sealer.shutil.disk_usage; Free = collections.namedtuple('Free', 'total used free'); "
+        f"full = Path('{home.root}/full'); "
+        "sealer.shutil.disk_usage = lambda folder: Free(1, 1, 1) if full.exists() else real(folder); "
+    )
+    (home.root / "full").touch()
+    with running("trainer", home, full):
+        eventually(lambda: "event=wait" in log_of(home))
+        eventually(lambda: any("a seal needs" in problem for problem in status(home).problems))
+        (home.root / "full").unlink()
+        eventually(lambda: done(home, 1))
+    kinds = [event.kind for event in tail([home.events / "trainer.jsonl"], 100)]
+    assert (kinds.count("seal.late"), kinds.count("resource.back")) == (1, 1)
+    assert log_of(home).count("event=wait") == 1
+
+
 def test_a_stop_leaves_no_model_in_memory(home: Home) -> None:
     """Counted by the process itself, while it waits for a person."""
     put_quest(home, lines(60))

@@ -1,7 +1,7 @@
 """Ended quests are counted as the history grows; a mended history is counted anew."""
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,12 +11,12 @@ from realm.core.history import DamagedHistory, EndedQuest, History
 from realm.core.paths import Home
 from tests.cli.console import end_quest
 
-THEN = datetime(2025, 11, 27, tzinfo=UTC).astimezone().date()  # when the console's quests end
+THEN = datetime(2025, 11, 27, tzinfo=UTC)  # when the console's quests end
 
 
 def counted(quests: EndedQuests) -> tuple[int, int]:
-    quests.look()
-    return quests.completed, quests.by_day[THEN]
+    quests.look(THEN)
+    return quests.completed, quests.today(THEN)
 
 
 @pytest.fixture
@@ -37,11 +37,16 @@ def test_lines_are_counted_once_each(home: Home, quests: EndedQuests) -> None:
     assert counted(quests) == counted(quests) == (2, 4)
 
 
-def test_days_are_those_of_the_clock_on_the_wall(home: Home, quests: EndedQuests) -> None:
-    ended_at = datetime.now(UTC)
-    History(home.history, "trainer").append(EndedQuest(claim=1, quest="q", outcome="lost", ended_at=ended_at))
-    quests.look()
-    assert dict(quests.by_day) == {ended_at.astimezone().date(): 1}
+def test_a_day_is_that_of_the_clock_on_the_wall(home: Home, quests: EndedQuests) -> None:
+    midnight = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
+    log = History(home.history, "trainer")
+    for claim, minutes in enumerate((-3000, -1, 0, 5), start=1):
+        ended_at = midnight + timedelta(minutes=minutes)
+        log.append(EndedQuest(claim=claim, quest="q", outcome="lost", ended_at=ended_at))
+    quests.look(midnight + timedelta(minutes=6))
+    assert quests.today(midnight + timedelta(minutes=6)) == 2
+    assert quests.today(midnight - timedelta(minutes=1)) == 3  # of the day before, and of what follows it
+    assert quests.today(midnight + timedelta(days=1)) == 0
 
 
 def test_what_was_counted_is_not_read_again(home: Home, quests: EndedQuests, file: Path) -> None:
@@ -51,7 +56,7 @@ def test_what_was_counted_is_not_read_again(home: Home, quests: EndedQuests, fil
     with file.open("r+b") as content:
         content.write(b"?")  # no trainer does this: the line would be refused if it were read anew
     log.append(EndedQuest(claim=2, quest="q", outcome="completed", ended_at=datetime.now(UTC)))
-    quests.look()
+    quests.look(THEN)
     assert quests.completed == 2
 
 
@@ -86,6 +91,6 @@ def test_a_damaged_line_is_named_until_it_is_mended(home: Home, quests: EndedQue
     file.write_bytes(good + b"damaged\n" + good)
     for _ in range(2):
         with pytest.raises(DamagedHistory, match="line 2"):
-            quests.look()
+            quests.look(THEN)
     file.write_bytes(good + good)
     assert counted(quests) == (2, 2)

@@ -50,7 +50,7 @@ class Sealer:
     def adopt(self, settings: Seals) -> None:
         """The next seal is due at the new interval after the last, if that is sooner."""
         self._settings = settings
-        self._due_at = min(self._due_at, time.monotonic() + self.interval(self._last_size))
+        self._due_at = min(self._due_at, time.monotonic() + self._interval(self._last_size))
 
     @property
     def busy(self) -> bool:
@@ -64,12 +64,23 @@ class Sealer:
     def unsealed_minutes(self) -> float:
         return (time.monotonic() - self.sealed_at) / 60
 
-    def interval(self, size: int) -> float:
-        """Seconds between seals of so many bytes, so that a day writes no more than its budget."""
-        return max(self._settings.minutes * 60, size / (self._settings.gb_per_day * GIB) * DAY)
+    @property
+    def is_affordable(self) -> bool:
+        """One more seal that no person asked for keeps to the day's budget."""
+        return time.monotonic() >= self.sealed_at + self._budget_seconds(self._last_size)
 
-    def bytes_per_day(self, size: int) -> int:
-        return round(size * DAY / self.interval(size))
+    @property
+    def budget(self) -> int:
+        """Bytes that seals may write in a day."""
+        return round(self._settings.gb_per_day * GIB)
+
+    def _interval(self, size: int) -> float:
+        """Seconds between seals of so many bytes."""
+        return max(self._settings.minutes * 60, self._budget_seconds(size))
+
+    def _budget_seconds(self, size: int) -> float:
+        """Seconds in which the budget grows by so many bytes."""
+        return size / self.budget * DAY
 
     def start(self, snapshot: Snapshot, then: Callable[[SealReport], None] = lambda report: None) -> bool:
         """Begins to write; False (with `problem` set) if the disk is too full. `then` runs in the writer's thread."""
@@ -116,7 +127,7 @@ class Sealer:
             self.problem = None
             self.sealed_at = time.monotonic()
             self._last_size = report.seal.size
-            self._due_at = self.sealed_at + self.interval(self._last_size)
+            self._due_at = self.sealed_at + self._interval(self._last_size)
         return report
 
     def _write(self, flight: _Flight, snapshot: Snapshot, then: Callable[[SealReport], None]) -> None:

@@ -11,7 +11,7 @@ LONGEST_TEXT = 300  # characters: a finding may quote a line of many megabytes
 FINDINGS = {
     "empty_file": "the drop has no bytes",
     "blank_file": "the drop has only blank lines",
-    "long_line": "a line is longer than 64 MB, or has more than 100,000 objects",
+    "long_line": "a line is longer than 16 MB, or has more than 100,000 objects",
     "not_utf8": "a line is not valid UTF-8",
     "byte_order_mark": "the file begins with a byte order mark",
     "not_json": "a line does not parse",
