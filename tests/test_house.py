@@ -18,6 +18,7 @@ FLOORS = {
     "arena": 2,
     "guild": 2,
     "oracle": 2,
+    "sentinels": 2,
     "scrolls": 3,
     "cli": 4,
 }
@@ -79,6 +80,9 @@ LIGHT = [
     "realm.cli.status",
     "realm.cli.watch",
     "realm.cli.up",
+    "realm.cli.doctor",
+    "realm.cli.migrate",
+    "realm.cli.completion",
 ]
 
 

@@ -36,7 +36,10 @@ NOUNS = {
     "config": Noun("config", "Settings: show, change, compare, unlock."),
     "ledger": Noun("ledger", "Checkpoints: list, show, find the best."),
     "hero": Noun("hero", "Heroes: list them, build one."),
+    "doctor": Noun("doctor", "What is wrong, why, and how to mend it."),
+    "migrate": Noun("migrate", "Move an older home on to this version's format."),
     "units": Noun("units", "The daemons as services of systemd."),
+    "completion": Noun("completion", "The script with which Tab completes `realm`."),
     "scroll": Noun("scroll", "Utilities: forge a quest, train on it, examine a checkpoint."),
 }
 

@@ -152,8 +152,6 @@ class Reporter:
         )
         then = "" if fresh.progressing else f", {age(fresh.age_s)} ago"
         self.problems += [f"{name}{then}: {problem}" for problem in said.problems]
-        if said.failed_writes:
-            self.problems.append(f"{name}{then}: {said.failed_writes} status documents could not be written")
         return daemon
 
     def _step(self, training: TrainingStatus | None) -> int | None:

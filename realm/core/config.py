@@ -20,24 +20,24 @@ class Training(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     precision: Precision  # fp32, or bf16 autocast over fp32 master weights
     max_length: Annotated[int, Meta(ge=16, le=32768)]  # tokens of one example
-    batch_size: Annotated[int, Meta(ge=1, le=1024)]
-    gradient_accumulation: Annotated[int, Meta(ge=1, le=1024)]
-    learning_rate: Annotated[float, Meta(ge=1e-9, le=1e-1)]
-    checkpoint_steps: Annotated[int, Meta(ge=1)]
-    checkpoint_dtype: Precision
-    eval_steps: Annotated[int, Meta(ge=0)]  # 0: never
-    warmup_steps: Annotated[int, Meta(ge=0)] = 100
+    batch_size: Annotated[int, Meta(ge=1, le=1024)]  # examples of full length in one forward pass
+    gradient_accumulation: Annotated[int, Meta(ge=1, le=1024)]  # such passes in one optimizer step
+    learning_rate: Annotated[float, Meta(ge=1e-9, le=1e-1)]  # after the warm-up
+    checkpoint_steps: Annotated[int, Meta(ge=1)]  # optimizer steps from one checkpoint to the next
+    checkpoint_dtype: Precision  # of a checkpoint's weights
+    eval_steps: Annotated[int, Meta(ge=0)]  # optimizer steps from one validation to the next; 0: never
+    warmup_steps: Annotated[int, Meta(ge=0)] = 100  # of a campaign, while the rate rises
     decay_from: Annotated[int, Meta(ge=0)] = 0  # step at which the learning rate begins to fall; 0: never
-    decay_steps: Annotated[int, Meta(ge=1)] = 1000
-    weight_decay: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.01
-    beta1: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.9
-    beta2: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.99
-    gradient_clip: Annotated[float, Meta(gt=0.0)] = 1.0
-    gradient_checkpointing: bool = False
-    profile: str = "none"
-    overlong: Literal["drop", "truncate", "fail"] = "drop"
+    decay_steps: Annotated[int, Meta(ge=1)] = 1000  # how many it falls for
+    weight_decay: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.01  # of AdamW
+    beta1: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.9  # of AdamW
+    beta2: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.99  # of AdamW
+    gradient_clip: Annotated[float, Meta(gt=0.0)] = 1.0  # largest norm of a step's gradient
+    gradient_checkpointing: bool = False  # takes less memory and more time
+    profile: str = "none"  # what is done to messages before they are tokenised
+    overlong: Literal["drop", "truncate", "fail"] = "drop"  # what becomes of an example longer than max_length
     holdout: Fraction = 0.01  # share of a quest's lines kept for validation, chosen by hash
-    seed: Annotated[int, Meta(ge=0, lt=2**62)] = 1
+    seed: Annotated[int, Meta(ge=0, lt=2**62)] = 1  # of the order of examples, and of every other choice
     exact: bool = True  # deterministic algorithms and a fixed thread count
 
     @property
@@ -77,14 +77,14 @@ class Seals(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     gb_per_day: Annotated[float, Meta(ge=0.1)] = 100.0  # GiB that seals may write in a day
     max_unsealed_minutes: Annotated[float, Meta(ge=1, le=1440)] = 60.0  # on a full disk, before training waits
     dry_minutes: Annotated[float, Meta(ge=0.0, le=240)] = 1.0  # after the queue has been empty for so long
-    max_open_claims: Annotated[int, Meta(ge=1, le=256)] = 256
+    max_open_claims: Annotated[int, Meta(ge=1, le=256)] = 256  # ended quests that no seal covers; more bring one
 
 
 class Retention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What stays. Checkpoints: the latest, the best by each metric, the last few, and every so many'th."""
 
-    last: Annotated[int, Meta(ge=1)] = 5
-    every: Annotated[int, Meta(ge=1)] = 10
+    last: Annotated[int, Meta(ge=1)] = 5  # newest checkpoints
+    every: Annotated[int, Meta(ge=1)] = 10  # of all checkpoints, one in so many
     ended_quests: Annotated[int, Meta(ge=1)] = 1000  # newest folders in recently_completed/, and as many in failed/
     ended_gb: Annotated[float, Meta(ge=0.0)] = 20.0  # GiB that the folders of each may take
 
@@ -100,7 +100,7 @@ class Gatekeepers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     empty_content: Action = "reject"  # a message without any text
     overlong: Action = "warn"  # more than `overlong_share` of the sample is longer than the hero's max_length
-    overlong_share: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.05
+    overlong_share: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.05  # of the sample that may be over-long
     example_count: Action = "warn"  # the sidecar counts other examples than there are lines
     unknown_key: Action = "warn"  # the sidecar has a key that nobody reads
     sample_lines: Annotated[int, Meta(ge=1, le=100)] = 100  # of each quest, tokenised to learn its lengths

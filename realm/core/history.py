@@ -56,7 +56,8 @@ class History:
         Raises msgspec.ValidationError for a bad field. Raises OSError: a full disk leaves the file as it was, after
         a failed fsync the process must end.
         """
-        if _key(ended) in self._ended:
+        unnamed = (None, ended.claim, ended.quest)  # as the lines of earlier versions are: they name no campaign
+        if _key(ended) in self._ended or (ended.claim is not None and unnamed in self._ended):
             return False
         fields, lost = json_safe(msgspec.to_builtins(ended))
         if lost:

@@ -230,7 +230,6 @@ def test_problems_are_told_with_who_has_them(home: Home) -> None:
     with alive(home, "queue-watcher"):
         assert told(home)["problems"] == [
             "trainer, 4 m ago: training.max_length is 5",
-            "trainer, 4 m ago: 3 status documents could not be written",
         ]
 
 
