@@ -1,10 +1,10 @@
-"""Heroes: the models a realm can train, each one YAML file in configs/heroes/."""
+"""Heroes: the models a realm can train, each one YAML file in configs/heroes/, the shipped one or the home's."""
 
 from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from msgspec import Meta, Struct, ValidationError, convert
+from msgspec import Meta, Struct, ValidationError, convert, to_builtins
 
 from realm.core.config import Training
 from realm.core.paths import shipped_configs
@@ -88,17 +88,28 @@ def load_hero(file: Path) -> Hero:
         raise HeroError(f"{file}: {error}") from None
 
 
-def hero_files() -> dict[str, Path]:
-    """Shipped heroes by id."""
-    return {file.stem: file for file in sorted((shipped_configs() / "heroes").glob("*.yaml"))}
+def hero_files(overlay: Path | None = None) -> dict[str, Path]:
+    """By id: the files that ship, and those in heroes/ of the overlay, a home's configs, in their place."""
+    folders = [configs / "heroes" for configs in (shipped_configs(), overlay) if configs]
+    files = {file.stem: file for folder in folders for file in folder.glob("*.yaml")}
+    return dict(sorted(files.items()))
 
 
-def get_hero(hero_id: str) -> Hero:
-    """Raises HeroError for an id that is not shipped."""
-    files = hero_files()
+def get_hero(hero_id: str, overlay: Path | None = None) -> Hero:
+    """Raises HeroError for an id that no file has, and for a file that cannot be used."""
+    files = hero_files(overlay)
     if hero_id not in files:
         raise HeroError(f"unknown hero {hero_id!r}: choose one of {', '.join(files)}")
-    return load_hero(files[hero_id])
+    hero = load_hero(files[hero_id])
+    if hero.id != hero_id:
+        raise HeroError(f"{files[hero_id]}: its id is {hero.id}: name the file {hero.id}.yaml")
+    return hero
+
+
+def save_hero(hero: Hero, file: Path) -> None:
+    """As `load_hero` reads it."""
+    content = yaml.safe_dump(to_builtins(hero), allow_unicode=True, sort_keys=False, width=120)
+    file.write_text(content, encoding="utf-8")
 
 
 def check_base_model(folder: Path, wanted: str | None) -> None:

@@ -111,9 +111,9 @@ def version_of(home: Home) -> str:
 
 
 def training_of_hero(home: Home, config: Config) -> Training:
-    """The settings that the hero brings, as its model folder has them, else as it is shipped. Raises HeroError."""
+    """The settings that the hero brings, as its model folder has them, else its file in configs/. Raises HeroError."""
     file = home.models / config.model_name / HERO_FILE
-    return (load_hero(file) if file.exists() else get_hero(config.model_name)).training
+    return (load_hero(file) if file.exists() else get_hero(config.model_name, home.configs)).training
 
 
 def _section(prefix: str, values: Struct, without: Struct, raw: dict[str, Any], origin: Origin) -> Iterator[Setting]:

@@ -1,11 +1,11 @@
 """Makes a hero's model folder: weights, tokenizer, chat template and the hero's own YAML, loadable by transformers."""
 
 import os
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
     AutoModelForCausalLM,
@@ -26,11 +26,12 @@ from realm.armory.heroes import (
     Hero,
     HeroError,
     TokenizerPlan,
-    hero_files,
+    save_hero,
 )
 from realm.core.files import publish_folder
 from realm.core.paths import shipped_configs
 
+TURN_START, TURN_END, TEXT_END = "<|im_start|>", "<|im_end|>", "<|endoftext|>"
 VOCABULARY_MULTIPLE = 64  # rows of the embedding are rounded up to it: matmuls like it
 
 
@@ -48,9 +49,11 @@ def build_hero(hero: Hero, folder: Path, *, signs: Iterable[str], source: str | 
     model.save_pretrained(staging)
     tokenizer.save_pretrained(staging)
     _stop_rule(tokenizer).save_pretrained(staging)
-    shutil.copyfile(hero_files()[hero.id], staging / HERO_FILE)
+    save_hero(hero, staging / HERO_FILE)
     if base_model:
         (staging / BASE_MODEL_FILE).write_text(f"{base_model}\n")
+    for file in staging.iterdir():
+        file.chmod(0o644)  # safetensors writes for its owner alone, and the trainer may be another user
     publish_folder(staging, folder)
     return folder
 
@@ -88,8 +91,8 @@ def byte_tokenizer(plan: TokenizerPlan, signs: Iterable[str]) -> PreTrainedToken
     tokenizer.add_tokens([AddedToken(word, normalized=False) for word in words])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
-        pad_token="<|endoftext|>",
-        eos_token="<|im_end|>",
+        pad_token=TEXT_END,
+        eos_token=TURN_END,
         clean_up_tokenization_spaces=False,
     )
 
@@ -104,20 +107,22 @@ def _built(hero: Hero, signs: Iterable[str]) -> tuple[PreTrainedModel, PreTraine
 
 def _base_model(hero: Hero, source: str | None) -> str | None:
     """The folder or hub name that the weights come from; None for a hero that begins with random ones."""
-    if not isinstance(hero.model, BuiltModel):
-        return source or hero.model.name
-    if source:
-        raise HeroError(f"hero {hero.id} begins with random weights: there is nothing to take from {source!r}")
-    return None
+    if isinstance(hero.model, BuiltModel):
+        if source:
+            raise HeroError(f"hero {hero.id} begins with random weights: there is nothing to take from {source!r}")
+        return None
+    name = source or hero.model.name
+    return str(Path(name).absolute()) if Path(name).exists() else name
 
 
 def _pretrained(hero: Hero, name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     try:
         model = AutoModelForCausalLM.from_pretrained(name, dtype="auto")
         tokenizer = AutoTokenizer.from_pretrained(name)
-    except OSError as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise HeroError(f"hero {hero.id}: cannot load {name!r}: {error}") from error
     _check_shape(hero, model)
+    _check_control_tokens(hero, tokenizer)
     return model, tokenizer
 
 
@@ -135,10 +140,13 @@ def _check_shape(hero: Hero, model: PreTrainedModel) -> None:
             raise HeroError(f"hero {hero.id}: the loaded model has {key} {found}, the hero file says {wanted}")
 
 
+def _check_control_tokens(hero: Hero, tokenizer: PreTrainedTokenizerBase) -> None:
+    for token in (TURN_START, TURN_END, TEXT_END):
+        if token not in tokenizer.get_vocab():
+            raise HeroError(f"hero {hero.id}: the loaded tokenizer has no {token}, which chats are written with")
+
+
 def _stop_rule(tokenizer: PreTrainedTokenizerBase) -> GenerationConfig:
-    """Greedy, and the end of a turn stops the answer."""
-    return GenerationConfig(
-        do_sample=False,
-        eos_token_id=tokenizer.convert_tokens_to_ids("<|im_end|>"),
-        pad_token_id=tokenizer.convert_tokens_to_ids("<|endoftext|>"),
-    )
+    """Greedy, and the end of a turn or of a text stops the answer."""
+    turn_end, text_end = (tokenizer.convert_tokens_to_ids(token) for token in (TURN_END, TEXT_END))
+    return GenerationConfig(do_sample=False, eos_token_id=[turn_end, text_end], pad_token_id=text_end)

@@ -22,7 +22,8 @@ def hero() -> None:
 def ls(as_json: bool) -> None:
     """List the heroes, where they come from, and which of them this realm trains."""
     with one_sentence(heroes.HeroError, ConfigError):
-        known = [_described(heroes.get_hero(hero_id)) for hero_id in heroes.hero_files()]
+        configs = Home(home()).configs
+        known = [_described(heroes.get_hero(hero_id, configs)) for hero_id in heroes.hero_files(configs)]
     if as_json:
         echo_json(known)
         return
@@ -60,7 +61,7 @@ def build(hero_id: str, out: Path | None, source: str | None) -> None:
 
     silence_transformers()
     try:
-        chosen = heroes.get_hero(hero_id)
+        chosen = heroes.get_hero(hero_id, Home(home()).configs)
         skills = chosen.tokenizer.signs_of if chosen.tokenizer else []
         signs = [sign for skill in skills for sign in get_trainer(skill).SIGNS]
         base_model = source or _configured_base_model(hero_id)

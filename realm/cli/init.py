@@ -34,7 +34,7 @@ def init(ctx: click.Context, hero_id: str | None, source: str | None, no_hero: b
     source = str(Path(source).absolute()) if source and Path(source).exists() else source
     with one_sentence(HomeError, ConfigError, HeroError):
         was_whole = not home.missing()
-        chosen = get_hero(hero_id or load_config(home.config_file).model_name)
+        chosen = get_hero(hero_id or load_config(home.config_file).model_name, home.configs)
         home.create()
         _write_config(home, chosen, source)
         config = load_config(home.config_file)
@@ -66,7 +66,7 @@ def _build_hero(ctx: click.Context, home: Home, chosen: Hero, source: str | None
 
 
 def _costs(home: Home, config: Config) -> list[str]:
-    chosen = get_hero(config.model_name)
+    chosen = get_hero(config.model_name, home.configs)
     training = training_of(config, chosen.training, home.config_file)
     parameters = _parameters(chosen, home.models / chosen.id)
     if parameters is None:

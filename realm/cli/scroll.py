@@ -1,13 +1,17 @@
 """realm scroll: utilities that need no daemon."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 import msgspec
 
+from realm.cli.failures import one_sentence
+from realm.cli.terminal import printable
+
 if TYPE_CHECKING:
     from realm.guild.exams import Report
+    from realm.scrolls.convert import Conversion
 
 
 def _levels(text: str) -> list[int]:
@@ -48,6 +52,38 @@ def forge(skill: str, level: str, count: int, first_index: int, out: Path) -> No
     except (ValueError, FileExistsError) as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{count:,} lines of {skill} level {level} in {out}")
+
+
+@scroll.command()
+@click.argument("form", type=click.Choice(["sharegpt", "alpaca"]))
+@click.argument("source", metavar="IN", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="Quest to write: X.jsonl.")
+@click.option("--skip-bad", is_flag=True, help="Leave out what cannot be converted, instead of writing nothing.")
+@click.option("--system", metavar="TEXT", help="System turn of each chat that has none.")
+def convert(form: Literal["sharegpt", "alpaca"], source: Path, out: Path, skip_bad: bool, system: str | None) -> None:
+    """Turn IN into a quest of chats, with its sidecar.
+
+    IN is JSONL, read line by line, or one JSON array, which must fit into memory; either may be compressed, as .gz.
+
+    \b
+    sharegpt   {"conversations": [{"from": "human", "value": "..."}, {"from": "gpt", "value": "..."}]}
+    alpaca     {"instruction": "...", "input": "...", "output": "..."}; the input follows after a blank line
+    """  # noqa: D301 - click reads the backspace as "leave these lines alone"
+    from realm.scrolls.convert import NotConverted
+    from realm.scrolls.convert import convert as convert_file
+
+    try:
+        with one_sentence():
+            done = convert_file(form, source, out, skip_bad=skip_bad, system=system)
+    except NotConverted as error:
+        raise click.ClickException("\n".join([printable(str(error)), *_at_fault(error.done)])) from None
+    left_out = f", {done.left_out:,} items left out" if done.left_out else ""
+    click.echo("\n".join([f"{done.converted:,} chats in {printable(str(out))}{left_out}", *_at_fault(done)]))
+
+
+def _at_fault(done: "Conversion") -> list[str]:
+    more = [f"  and {done.left_out - len(done.bad):,} more"] if done.left_out > len(done.bad) else []
+    return [*(f"  {printable(one)}" for one in done.bad), *more]
 
 
 @scroll.command()

@@ -6,6 +6,7 @@ Whoever sees the error must stop and read again what is on the disk.
 
 import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -16,10 +17,15 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     only if the last act fails, the sync of the directory, is the new content there but perhaps not durable.
     A killed process may leave a dot-named `.tmp` beside `path`.
     """
+    write_pieces(path, (content,), mode=mode)
+
+
+def write_pieces(path: Path, pieces: Iterable[bytes], *, mode: int = 0o644) -> None:
+    """`write_whole` of content that need not fit into memory. Whatever `pieces` raise is as any other failure."""
     temporary = path.with_name(f".{os.urandom(8).hex()}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
-        _fill(descriptor, content, mode)
+        _fill(descriptor, pieces, mode)
         temporary.rename(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -83,13 +89,14 @@ def _folders_below(folder: Path) -> list[Path]:
     return [folder, *(deep for path in inner for deep in _folders_below(path))]
 
 
-def _fill(descriptor: int, content: bytes, mode: int) -> None:
+def _fill(descriptor: int, pieces: Iterable[bytes], mode: int) -> None:
     """Writes, syncs and closes."""
     try:
         os.fchmod(descriptor, mode)  # open() obeys the umask
-        rest = memoryview(content)
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
+        for piece in pieces:
+            rest = memoryview(piece)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

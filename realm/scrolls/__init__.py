@@ -1,3 +1,3 @@
 """Scrolls: utilities, one file each, that need no daemon. What other rooms may use is listed here."""
 
-__all__ = ["exam", "forge", "train"]
+__all__ = ["convert", "exam", "forge", "train"]

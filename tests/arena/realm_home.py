@@ -41,7 +41,14 @@ def make_home(root: Path, squire: Path, *, seal_seconds: float = 600.0, **traini
     return home
 
 
-def put_quest(home: Home, content: bytes, name: str = "quest.jsonl", priority: str = "normal", epochs: int = 1) -> str:
+def put_quest(
+    home: Home,
+    content: bytes,
+    name: str = "quest.jsonl",
+    priority: str = "normal",
+    epochs: int = 1,
+    schema_id: str = "chat_sft_v1",
+) -> str:
     """Publishes a quest as the queue-watcher does; returns its name."""
     digest = hashlib.sha256(content).hexdigest()
     queue = QuestQueue(home)
@@ -55,7 +62,7 @@ def put_quest(home: Home, content: bytes, name: str = "quest.jsonl", priority: s
         sha256=digest,
         bytes=len(content),
         lines=content.count(b"\n"),
-        schema_id="chat_sft_v1",
+        schema_id=schema_id,
         priority=priority,  # type: ignore[arg-type]
         admitted_at=datetime.now(UTC),
         epochs=epochs,

@@ -213,6 +213,30 @@ def journal_of(killed: Home, calm: Home) -> None:
     set_config(calm, training={"learning_rate": 0.0007})
 
 
+def test_killed_in_the_middle_of_a_text_it_ends_with_the_weights_of_an_uninterrupted_run(
+    home: Home, tmp_path: Path
+) -> None:
+    """The text is longer than a step, so every cursor lies inside it."""
+    text = orjson.dumps({"text": " ".join(f"{number} is {number:b}" for number in range(600))})
+    put_quest(home, text, epochs=2, schema_id="completion_v1")
+    calm = Home(tmp_path / "calm")
+    shutil.copytree(home.root, calm.root)
+    set_config(home, seals={"minutes": 0.01, "first_minutes": 0.0})
+    for aim in (3, 11):
+        trainer = start("trainer", home)
+        eventually(lambda aim=aim: step_now(home) >= aim, what=log_of(home))  # type: ignore[misc]
+        trainer.kill()
+        trainer.wait()
+    finish(home, 1)
+    finish(calm, 1)
+    assert weights(home) == weights(calm)
+    assert rows_of(home) == rows_of(calm)
+    [ended] = history(home)
+    result = orjson.loads((home.completed / ended.quest / RESULT_FILE).read_bytes())
+    assert result["counts"]["trained"] == 2
+    assert result["examples"] > 50
+
+
 def test_a_skip_before_a_crash_skips_one_quest_not_two(home: Home) -> None:
     """The flag is journalled, then unlinked; a kill between the two leaves it lying."""
     for number in range(3):

@@ -4,6 +4,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,21 @@ def test_a_file_is_replaced_by_the_new_content_and_nothing_else_is_left(tmp_path
     files.write_whole(file, OLD)
     files.write_whole(file, NEW)
     assert file.read_bytes() == NEW
+    assert names(tmp_path) == ["status.json"]
+
+
+def test_pieces_become_one_file_and_none_if_they_break_off(tmp_path: Path) -> None:
+    def breaking() -> Iterator[bytes]:
+        yield NEW
+        raise ValueError("enough")
+
+    file = tmp_path / "status.json"
+    files.write_pieces(file, (piece for piece in (OLD, b"", NEW)), mode=0o600)
+    assert file.read_bytes() == OLD + NEW
+    assert file.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(ValueError, match="enough"):
+        files.write_pieces(file, breaking())
+    assert file.read_bytes() == OLD + NEW
     assert names(tmp_path) == ["status.json"]
 
 

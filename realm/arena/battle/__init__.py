@@ -8,4 +8,4 @@ schedule    the learning rate of a campaign              exactness   what bit-eq
 checkpoint  weights as a plain Hugging Face folder
 """
 
-__all__ = ["chat", "checkpoint", "engine", "exactness", "holdout", "mask", "specs", "stream"]
+__all__ = ["chat", "checkpoint", "engine", "exactness", "holdout", "mask", "profiles", "specs", "stream"]
