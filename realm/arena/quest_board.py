@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from realm.arena.battle.campaign import Campaign, Claim
+from realm.arena.battle.specs import get_spec
 from realm.arena.intake.lineage import history_data
 from realm.core.config import Training
 from realm.core.files import sha256_of
@@ -30,12 +31,13 @@ class QuestBoard:
         for quest in self.queue.waiting():
             try:
                 meta = read_meta(quest.path)
+                get_spec(meta.schema_id)
                 digest = sha256_of(quest.path / QUEST_FILE)
             except FileNotFoundError as error:
                 if self.queue.find(quest.name):  # not merely moved by hand since we looked
                     self._fail_unread(quest, f"{error.filename} is missing")
                 continue
-            except QuestMetaError as error:
+            except ValueError as error:  # of the meta, or of a schema_id that this version does not know
                 self._fail_unread(quest, str(error))
                 continue
             if digest != meta.sha256:

@@ -114,7 +114,7 @@ def _locked_settings(home: Home) -> list[str]:
 def _heroes(home: Home) -> list[str]:
     from realm.armory.heroes import hero_files
 
-    return list(hero_files())
+    return list(hero_files(home.configs))
 
 
 VALUES = {

@@ -27,7 +27,7 @@ from realm.core.events import tail
 from realm.core.history import EndedQuest, read_history
 from realm.core.metrics import read_metrics
 from realm.core.paths import Home
-from realm.core.quests import ERROR_FILE, QUEST_FILE, RESULT_FILE, QuestQueue
+from realm.core.quests import ERROR_FILE, META_FILE, QUEST_FILE, RESULT_FILE, QuestQueue
 from realm.core.status import TrainingStatus, read_status
 from realm.guild.trainers import get_trainer
 from tests.arena.realm_home import eventually, log_of, make_home, put_quest, running, start
@@ -582,6 +582,16 @@ def test_a_quest_that_was_edited_while_it_waited_is_not_trained(home: Home) -> N
     error = orjson.loads((home.failed / edited / ERROR_FILE).read_bytes())
     assert "quest.jsonl was changed since it was admitted" in error["reason"]
     assert "quest.failed" in {event.kind for event in tail([home.events / "trainer.jsonl"], 100)}
+
+
+def test_a_quest_of_a_spec_that_this_version_does_not_know_fails_alone(home: Home) -> None:
+    unknown = put_quest(home, lines(20), name="newer.jsonl", priority="high")
+    put_quest(home, lines(60, first=900), name="known.jsonl")
+    meta = home.queue / "high" / unknown / META_FILE
+    meta.write_bytes(meta.read_bytes().replace(b"chat_sft_v1", b"chat_sft_v9"))
+    finish(home, 1)
+    error = orjson.loads((home.failed / unknown / ERROR_FILE).read_bytes())
+    assert "unknown schema_id 'chat_sft_v9': use one of chat_sft_v1" in error["reason"]
 
 
 def test_a_line_that_cannot_be_trained_is_named_in_its_error(home: Home) -> None:
