@@ -1,5 +1,6 @@
 """What many tests need: a real, tiny hero and its tokenizer."""
 
+import signal
 from collections import Counter
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import realm.cli.main  # noqa: F401 - sets how torch's threads wait, before torc
 from realm.arena.battle.chat import ChatTokenizer
 from realm.armory import heroes, smithy
 from realm.guild.trainers import get_trainer
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job; what tests start would be deaf, too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

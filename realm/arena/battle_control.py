@@ -36,7 +36,10 @@ class BattleControl:
         seen = _identity(self._config_file)
         if seen == self._seen:
             return None
-        self._seen = seen
+        was_there, self._seen = isinstance(self._seen, tuple), seen
+        if seen is None and was_there:  # perhaps only for a moment, as an editor renames
+            self.config_problems = [f"{self._config_file} is gone: its last settings go on"]
+            return None
         try:
             config = load_config(self._config_file)
             wanted = training_of(config, self._hero_training, self._config_file)

@@ -5,6 +5,7 @@ loop never waits for a disk.
 """
 
 import os
+import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field, replace
@@ -77,10 +78,12 @@ class BattleLog:
         self.metrics = MetricsWriter(self.home.metrics, "trainer")
         self._queue = QuestQueue(self.home)
         self._pace: deque[Pace] = deque(maxlen=SPEED_STEPS)
+        self._showing = threading.Lock()  # the sealer's thread shows, too
         self._unwritten: dict[str, str | None] = {}  # status file -> why it could not be written
 
     def show(self, **changes: Any) -> None:
-        self.view = replace(self.view, **changes)
+        with self._showing:
+            self.view = replace(self.view, **changes)
 
     def of_campaign(self, campaign_id: str) -> None:
         """Events from here on are this campaign's: its step 1,000 is not another's."""

@@ -167,6 +167,9 @@ class Fight:
         claim, cursor = self.campaign.claims[-1], self.campaign.cursor
         assert cursor is not None
         assert self._stream is not None
+        if claim.dropped_steps > DROPS_ALLOWED:  # here, as a kill may come right after the last drop's line
+            self.decide("fail", reason=f"{claim.dropped_steps} steps were dropped: the findings name their lines")
+            return
         began = time.perf_counter()
         try:
             streamed = next(self._stream, None)
@@ -207,7 +210,8 @@ class Fight:
         """One optimizer step, in smaller passes after each out-of-memory error. Raises it if none is smaller."""
         engine = self._hero.engine
         while True:
-            budget = self.campaign.tokens_per_pass or self.campaign.training.tokens_per_pass
+            own = self.campaign.training.tokens_per_pass
+            budget = min(self.campaign.tokens_per_pass or own, own)
             try:
                 return engine.step(self.campaign.step + 1, cut_passes(examples, budget))
             except torch.OutOfMemoryError as error:
@@ -234,8 +238,6 @@ class Fight:
         self._frame.log("drop", step=self.campaign.step, reason=reason)
         claim = self.campaign.claims[-1]
         self._log.events.emit("step.dropped", reason, claim=claim.number, key=str(line.seq))
-        if claim.dropped_steps > DROPS_ALLOWED:
-            self.decide("fail", reason=f"{claim.dropped_steps} steps were dropped; the last: {reason}")
 
     def _pass_over(self, reason: str) -> None:
         """A step that the journal says was dropped."""

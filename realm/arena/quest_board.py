@@ -25,10 +25,18 @@ class QuestBoard:
         self.queue = queue
         self._history = history
         self._tell = tell
+        self.problem: str | None = None  # of a waiting quest
 
-    def next_claim(self, number: int, training: Training) -> Claim | None:
-        """The first waiting quest as a claim; nothing is moved yet. What cannot be read goes to failed/."""
+    def next_claim(self, number: int, training: Training, unfiled: set[str]) -> Claim | None:
+        """The first waiting quest as a claim; nothing is moved yet. What is not what it should be goes to failed/.
+
+        `unfiled` quests were trained and moved back by a hand: they are filed with the next seal, not claimed again.
+        What may not be read waits, and `problem` says why.
+        """
+        self.problem = None
         for quest in self.queue.waiting():
+            if quest.name in unfiled:
+                continue
             try:
                 meta = read_meta(quest.path)
                 get_spec(meta.schema_id)
@@ -36,6 +44,9 @@ class QuestBoard:
             except FileNotFoundError as error:
                 if self.queue.find(quest.name):  # not merely moved by hand since we looked
                     self._fail_unread(quest, f"{error.filename} is missing")
+                continue
+            except OSError as error:
+                self.problem = f"{error.filename} cannot be read: {error.strerror}; mend it or `realm quest rm` it"
                 continue
             except ValueError as error:  # of the meta, or of a schema_id that this version does not know
                 self._fail_unread(quest, str(error))
@@ -78,6 +89,8 @@ class QuestBoard:
     def file(self, claim: Claim, campaign_id: str, seal: str) -> None:
         """An ended claim that a seal covers: verdict, folder, history line."""
         verdict = msgspec.json.format(msgspec.json.encode(_result(claim, seal)), indent=2)
+        if claim.outcome != "lost" and not self._history.holds(campaign_id, claim.number, claim.quest):
+            self._bring_back(claim.quest)  # one that was filed before and waits again was asked for by a person
         folder = self._ended_folder(claim, verdict)
         assert claim.outcome != "open"
         self._history.append(
@@ -102,7 +115,6 @@ class QuestBoard:
     def _ended_folder(self, claim: Claim, verdict: bytes) -> Path | None:
         """Where the claim's folder lies now that it ended; None if it is gone."""
         try:
-            self._bring_back(claim.quest)
             if claim.outcome == "failed":
                 return self.queue.fail(claim.quest, verdict)
             if claim.outcome in ("completed", "skipped"):

@@ -77,7 +77,10 @@ class SealKeeper:
         """`is_dry`: the queue has been empty for a while, so a seal now costs no training."""
         crowded = len(campaign.claims) > self._config.seals.max_open_claims
         wanted = self._sealer.is_due or ((is_dry or crowded) and self._sealer.is_affordable)
-        if self._sealer.busy or not (self.asked or wanted):
+        waits_for_space = self.problem is not None and not self._sealer.is_due
+        if self.covers(campaign):
+            self._sealer.nothing_to_seal()
+        if self._sealer.busy or waits_for_space or not (self.asked or wanted):
             return
         self.asked = not self.covers(campaign) and not self._start(campaign)
 
@@ -113,8 +116,9 @@ class SealKeeper:
             return set()
         seal, sealed = report.seal, report.snapshot.state.campaign
         self._sealed = sealed
+        oldest = self._sealer.forget_covered(self._journal)  # first, as it frees what filing may need
         self.file(sealed, seal.folder.name)
-        self._prune(self._sealer.forget_covered(self._journal))
+        self._prune(oldest)
         self._frame.log("seal", name=seal.folder.name, bytes=seal.size, seconds=f"{report.seconds:.2f}")
         text = f"sealed at step {seal.step:,}"
         self._log.events.emit("seal.written", text, step=seal.step, key=seal.folder.name, data={"bytes": seal.size})
@@ -140,6 +144,10 @@ class SealKeeper:
         for end in ENDED:
             if names := prune_ended(self._board.queue, end, self._config.retention, oldest_seal):
                 self._frame.log("prune", folder=end, quests=len(names))
+
+    def resumed_from(self, campaign: Campaign) -> None:
+        """The newest seal holds this."""
+        self._sealed = campaign
 
     def checkpoint(self, campaign: Campaign) -> set[int]:
         """Begins a seal from which a checkpoint is made, unless this step has one; returns the numbers filed."""

@@ -24,7 +24,7 @@ from realm.arena.battle.attempt import Attempt
 from realm.arena.battle.campaign import Campaign
 from realm.arena.battle.journal import Journal, JournalHole, set_aside
 from realm.arena.battle.loaded_hero import LoadedHero, NoAccelerator, load_hero_from
-from realm.arena.battle.seal import Seal, newest_verified, sweep
+from realm.arena.battle.seal import Seal, newest_verified, retain, sweep
 from realm.arena.battle.snapshot import read_state
 from realm.arena.battle_control import BattleControl
 from realm.arena.battle_log import BattleLog
@@ -37,7 +37,7 @@ from realm.armory.quiet import silence_transformers
 from realm.core.config import AT_A_STEP, Config, ConfigError, Training, load_config, training_of
 from realm.core.control import Control
 from realm.core.daemon import Frame
-from realm.core.history import History
+from realm.core.history import DamagedHistory, History
 from realm.core.locked import Locked, read_locked, write_locked
 from realm.core.paths import Home, HomeError
 from realm.core.quests import QuestQueue
@@ -68,7 +68,7 @@ class Trainer:
         check_base_model(self.model_folder, self.config.base_model)
         self.hero: Hero = load_hero(self.model_folder / HERO_FILE)
         asked: Training = training_of(self.config, self.hero.training, home.config_file)
-        self.locked = bound(home, self.config, asked)
+        self.locked = bound(home, self.config, self.hero.id, asked)
         self.wanted = msgspec.structs.replace(asked, max_length=self.locked.max_length)
         self.control = Control(home)
         self.wishes = BattleControl(self.control, home.config_file, self.hero.training)
@@ -136,6 +136,8 @@ class Trainer:
         for name in self.board.release_unclaimed(fight.campaign, fight.replay.claimed_quests):
             self.log.events.emit("quest.returned", f"{name} was not in the journal and waits again", key=name)
         if seal:
+            self.keeper.resumed_from(fight.campaign)
+            retain(self.home.seals)  # a third one, from before a crash, frees what filing may need
             self.keeper.file(fight.campaign, seal.folder.name)
             fight.forget({claim.number for claim in fight.campaign.ended})
         self.log.metrics.rewind(fight.campaign.step)
@@ -163,11 +165,7 @@ class Trainer:
         if seal is None:
             return Campaign(hero=self.hero.id, training=self.wanted)
         state = read_state(seal)
-        if state.campaign.hero != self.hero.id:
-            raise HeroError(
-                f"{self.home.current_model} is the journey of {state.campaign.hero}, config.json names {self.hero.id}:"
-                " move current_model aside to begin a new campaign"
-            )
+        refuse_another_hero(self.home, state.campaign.hero, self.hero.id)
         for difference in exactness.differences(state.fingerprint, hero.fingerprint):
             self.frame.log("replay", not_bit_equal=difference)
         return state.campaign
@@ -176,7 +174,16 @@ class Trainer:
         """A journal with a hole is set aside: the seal stands alone, and claims after it wait again."""
         first = campaign.journal_seq + 1
         try:
-            return Journal(self.home.journal, first)
+            journal = Journal(self.home.journal, first)
+            if journal.begins <= first:
+                return journal
+            gap = f"{self.home.journal}: the lines {first} to {journal.begins - 1} are missing"
+            if not campaign.id:
+                raise HeroError(
+                    f"{self.home.seals}: no seal verifies, and {gap}: put a good one back (the bad are corrupt-...), or"
+                    " move current_model aside and run `realm init`: a new campaign begins"
+                )
+            raise JournalHole(gap)
         except JournalHole as hole:
             aside = set_aside(self.home.journal)
             self.frame.log("incident", reason=hole, moved_to=aside)
@@ -188,7 +195,8 @@ class Trainer:
     def _claim_or_rest(self) -> None:
         if left := self.fight.replay.give_up():
             self.frame.log("replay", left_out=len(left))
-        claim = self.board.next_claim(self.fight.campaign.last_claim + 1, self.wanted)
+        unfiled = {one.quest for one in self.fight.campaign.claims}
+        claim = self.board.next_claim(self.fight.campaign.last_claim + 1, self.wanted, unfiled)
         if claim is None:
             self._rest()
         else:
@@ -223,7 +231,9 @@ class Trainer:
             self.log.events.emit("config.refused", "; ".join(problems))
         self.told_problems = self.wishes.config_problems
         self.validation.look()
-        self.log.show(problems=(*problems, *filter(None, (self.keeper.problem, self.validation.problem))))
+        self.log.show(
+            problems=(*problems, *filter(None, (self.keeper.problem, self.validation.problem, self.board.problem)))
+        )
         if changed is None:
             return
         self.config, self.wanted = changed
@@ -328,19 +338,33 @@ class Trainer:
         self.fight.forget(self.keeper.checkpoint(self.fight.campaign))
 
 
-def bound(home: Home, config: Config, asked: Training) -> Locked:
-    """What this home's campaign is locked to; the first start locks what is asked for.
+def bound(home: Home, config: Config, hero: str, asked: Training) -> Locked:
+    """What this home's campaign is locked to; the first start locks what is asked for, or what the newest seal has.
 
-    Raises ConfigError for another hero's config. Another max_length is not obeyed, and the status names it.
+    Raises HeroError, ConfigError for another hero's config. Another max_length is not obeyed, and the status names it.
     """
     wanted = Locked.of(config, asked)
     locked = read_locked(home.current_model)
     if locked is None:
+        seal, _ = newest_verified(home.seals)
+        if seal:
+            sealed = read_state(seal).campaign
+            refuse_another_hero(home, sealed.hero, hero)
+            wanted = msgspec.structs.replace(wanted, max_length=sealed.training.max_length)
         write_locked(home.current_model, wanted)
         return wanted
     if problems := locked.changes(msgspec.structs.replace(wanted, max_length=locked.max_length)):
         raise ConfigError(home.config_file, problems)
     return locked
+
+
+def refuse_another_hero(home: Home, sealed: str, asked: str) -> None:
+    """Raises HeroError."""
+    if sealed != asked:
+        raise HeroError(
+            f"{home.current_model} is the journey of {sealed}, and config.json names {asked}:"
+            f" `realm config unlock model_name {asked}` moves it aside and begins a new one"
+        )
 
 
 def main(home: Path) -> None:
@@ -359,7 +383,7 @@ def main(home: Path) -> None:
         try:
             trainer = Trainer(frame, realm_home, log)
             trainer.recover()
-        except (HeroError, ConfigError) as error:
+        except (HeroError, ConfigError, DamagedHistory) as error:
             frame.log("cannot-start", reason=error)
             raise SystemExit(CANNOT_START) from None
         except NoAccelerator as error:

@@ -5,6 +5,7 @@ import click
 from realm.cli import init, up
 from realm.cli.failures import one_sentence
 from realm.cli.terminal import printable
+from realm.core.config import ConfigError, load_config
 from realm.core.files import write_whole
 from realm.core.paths import Home, HomeError
 from realm.core.paths import home as chosen_home
@@ -23,9 +24,8 @@ def play(ctx: click.Context) -> None:
     Again goes on where it stood: quests are forged only for a home in which there has been none.
     """
     home = Home(chosen_home())
-    with one_sentence(HomeError):
-        is_new = bool(home.missing())
-        if is_new:
+    with one_sentence(HomeError, ConfigError):
+        if home.missing() or not (home.models / load_config(home.config_file).model_name).exists():
             home.create()
             _write_config(home)
             ctx.invoke(init.init, next_steps=False)

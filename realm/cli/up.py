@@ -35,18 +35,25 @@ def run_all(home: Home) -> None:
     with _stop_signals() as asked:
         supervisor = Supervisor(home, DAEMONS, view.note)
         supervisor.start()
-        told = 0
-        while supervisor.is_running:
-            view.news()
-            if asked.count > told:
-                told = asked.count
-                view.note("ending: the trainer seals what it has" if told == 1 else "ending at once")
-                supervisor.end(at_once=told > 2)
-            supervisor.look()
-            asked.wait(POLL)
+        try:
+            _attend(supervisor, view, asked)
+        finally:
+            supervisor.end()  # whoever read our output may have gone
         view.farewell()
     if supervisor.failed:
         sys.exit(supervisor.failed)
+
+
+def _attend(supervisor: Supervisor, view: up_view.View, asked: "_Asked") -> None:
+    told = 0
+    while supervisor.is_running:
+        view.news()
+        if asked.count > told:
+            told = asked.count
+            view.note("ending: the trainer seals what it has" if told == 1 else "ending at once")
+            supervisor.end(at_once=told > 2)
+        supervisor.look()
+        asked.wait(POLL)
 
 
 class _Asked:

@@ -34,7 +34,7 @@ class Training(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     beta2: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.99  # of AdamW
     gradient_clip: Annotated[float, Meta(gt=0.0)] = 1.0  # largest norm of a step's gradient
     gradient_checkpointing: bool = False  # takes less memory and more time
-    profile: str = "none"  # what is done to messages before they are tokenised
+    profile: Literal["none"] = "none"  # what is done to messages before they are tokenised
     overlong: Literal["drop", "truncate", "fail"] = "drop"  # what becomes of an example longer than max_length
     holdout: Fraction = 0.01  # share of a quest's lines kept for validation, chosen by hash
     seed: Annotated[int, Meta(ge=0, lt=2**62)] = 1  # of the order of examples, and of every other choice
@@ -129,16 +129,18 @@ class ConfigError(ValueError):
 
 
 def load_config(file: Path) -> Config:
-    """The defaults if there is no file. Raises ConfigError, OSError."""
+    """The defaults if there is no file. Raises ConfigError."""
     return config_of(read_raw(file), file)
 
 
 def read_raw(file: Path) -> Any:
-    """The JSON in the file, {} if there is none. Raises ConfigError, OSError."""
+    """The JSON in the file, {} if there is none. Raises ConfigError."""
     try:
         return msgspec.json.decode(file.read_bytes())
     except FileNotFoundError:
         return {}
+    except OSError as error:
+        raise ConfigError(file, [f"it cannot be read: {error.strerror}"]) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(file, [f"not valid JSON: {error}"]) from None
 

@@ -50,14 +50,18 @@ class History:
         self._path = folder / f"{daemon}.jsonl"
         self._ended = {_key(quest) for quest in read_history(self._path)}
 
+    def holds(self, campaign: str | None, claim: int | None, quest: str) -> bool:
+        """Whether this claim of this quest (None: a quest that was never claimed) is there already."""
+        unnamed = (None, claim, quest)  # as the lines of earlier versions are: they name no campaign
+        return (campaign, claim, quest) in self._ended or (claim is not None and unnamed in self._ended)
+
     def append(self, ended: EndedQuest) -> bool:
         """Durable when it returns; False if this claim of this quest is there already, from before a crash.
 
         Raises msgspec.ValidationError for a bad field. Raises OSError: a full disk leaves the file as it was, after
         a failed fsync the process must end.
         """
-        unnamed = (None, ended.claim, ended.quest)  # as the lines of earlier versions are: they name no campaign
-        if _key(ended) in self._ended or (ended.claim is not None and unnamed in self._ended):
+        if self.holds(ended.campaign, ended.claim, ended.quest):
             return False
         fields, lost = json_safe(msgspec.to_builtins(ended))
         if lost:

@@ -676,3 +676,76 @@ def test_an_accelerator_that_is_asked_for_and_missing_is_waited_for_not_replaced
     home.config_file.write_bytes(orjson.dumps({**config, "device": "cuda"}))
     assert start("trainer", home).wait(60) == os.EX_UNAVAILABLE
     assert "asks for device cuda, and torch sees none" in log_of(home)
+
+
+def test_a_quest_that_a_person_retries_is_trained_again_also_after_a_start(home: Home) -> None:
+    quest = put_quest(home, lines(60))
+    finish(home, 1)
+    QuestQueue(home).retry(quest, "normal")
+    finish(home, 1)
+    assert [(one.claim, one.quest, one.outcome) for one in history(home)] == [
+        (1, quest, "completed"),
+        (2, quest, "completed"),
+    ]
+
+
+def test_a_quest_moved_by_hand_while_it_is_fought_is_trained_once_and_filed(home: Home) -> None:
+    quest = put_quest(home, lines(400))
+    with running("trainer", home):
+        eventually(lambda: QuestQueue(home).names("processing"))
+        (home.processing / quest).rename(home.queue / "high" / quest)
+        eventually(lambda: done(home, 1))
+    assert [(one.claim, one.outcome) for one in history(home)] == [(1, "completed")]
+
+
+def test_without_a_seal_and_with_a_journal_that_began_later_no_campaign_begins_in_silence(home: Home) -> None:
+    for number in range(3):
+        put_quest(home, lines(60, first=1000 * number), name=f"q{number}.jsonl")
+    set_config(home, seals={"minutes": 0.01, "first_minutes": 0.01})
+    finish(home, 3)
+    for seal in seals_of(home):
+        (seal / WEIGHTS).write_bytes(b"damaged")
+    before = sorted(path.name for path in home.journal.iterdir())
+    assert start("trainer", home).wait(60) == 78
+    assert "no seal verifies, and" in log_of(home)
+    assert sorted(path.name for path in home.journal.iterdir()) == before
+
+
+def test_a_start_without_work_writes_no_seal_and_counts_nothing_as_unsealed(home: Home) -> None:
+    put_quest(home, lines(60))
+    finish(home, 1)
+    seals = [seal.name for seal in seals_of(home)]
+    set_config(home, seals={"minutes": 0.01, "first_minutes": 0.0})
+    with running("trainer", home):
+        eventually(lambda: status(home).state == "idle" and status(home).unsealed_minutes == 0.0)
+    assert [seal.name for seal in seals_of(home)] == seals
+
+
+def test_a_config_that_is_gone_for_a_moment_changes_nothing(home: Home) -> None:
+    put_quest(home, lines(300))
+    with running("trainer", home):
+        eventually(lambda: step_now(home) >= 2)
+        home.config_file.rename(home.root / "config.bak")
+        eventually(lambda: any("config.json is gone" in problem for problem in status(home).problems))
+        (home.root / "config.bak").rename(home.config_file)
+        eventually(lambda: done(home, 1))
+    assert max(row["learning_rate"] for row in read_metrics(home.metrics)) == 0.002
+    home.config_file.unlink()
+    home.config_file.mkdir()
+    assert start("trainer", home).wait(60) == 78
+    assert "config.json: it cannot be read: Is a directory" in log_of(home)
+
+
+def test_a_lost_lock_file_is_written_from_the_seal_not_from_another_heros_config(home: Home) -> None:
+    put_quest(home, lines(60))
+    finish(home, 1)
+    shutil.copytree(home.models / "squire", home.models / "other")
+    hero = home.models / "other" / "hero.yaml"
+    hero.write_text(hero.read_text().replace("id: squire", "id: other"))
+    locked = home.current_model / "locked.json"
+    locked.unlink()
+    config = orjson.loads(home.config_file.read_bytes())
+    home.config_file.write_bytes(orjson.dumps({**config, "model_name": "other"}))
+    assert start("trainer", home).wait(60) == 78
+    assert "is the journey of squire, and config.json names other" in log_of(home)
+    assert not locked.exists()

@@ -114,3 +114,10 @@ def test_play_makes_everything_trains_and_goes_on_where_it_stood(tmp_path: Path)
     assert "forging" not in told
     assert known() == quests
     assert [row["step"] for row in read_metrics(home.metrics)][: steps + 1] == list(range(1, steps + 2))
+
+
+def test_play_finishes_a_home_that_an_interrupted_start_left_without_its_hero(home: Home) -> None:
+    with started(home, "play") as play:
+        until(lambda: all_run(home))
+        assert interrupt(play) == 0
+    assert (home.models / "squire").is_dir()

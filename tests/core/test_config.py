@@ -46,5 +46,7 @@ def test_training_is_the_heros_with_the_changes(tmp_path: Path) -> None:
     assert changed == replace(hero.training, learning_rate=0.001)
     with pytest.raises(ConfigError, match=r"training.learning_rate is 7: expected `float` <= 0.1"):
         training_of(Config(training={"learning_rate": 7}), hero.training, file)
+    with pytest.raises(ConfigError, match=r"training.profile is 'emoji'"):
+        training_of(Config(training={"profile": "emoji"}), hero.training, file)
     with pytest.raises(ConfigError, match=r"training.batchsize is unknown"):
         training_of(Config(training={"batchsize": 7}), hero.training, file)

@@ -1,5 +1,6 @@
 """Bit-equal replays: deterministic algorithms, a fixed thread count, and a fingerprint of all that they depend on."""
 
+import os
 import platform
 
 import torch
@@ -12,6 +13,8 @@ Fingerprint = dict[str, str | int | bool]
 
 def enter(training: Training, threads: int) -> None:
     """Sets the process up before any tensor is made; `exact: false` only fixes the thread count."""
+    if training.exact:  # without it torch refuses deterministic matmuls on CUDA; read when CUDA is first used
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(training.exact)
 

@@ -51,6 +51,7 @@ class Journal:
         _remove_unborn(folder)
         self.lines: list[Line] = []
         segments = _segments(folder)
+        self.begins = _first_seq(segments[0]) if segments else first  # lines before this one were removed
         for segment in segments:
             self._read(segment, is_last=segment == segments[-1])
         if not segments:

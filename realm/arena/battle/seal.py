@@ -84,12 +84,15 @@ def _write(path: Path, chunks: Chunks) -> Part:
 
 
 def newest_verified(seals: Path) -> tuple[Seal | None, list[str]]:
-    """(the newest seal whose parts have their digests, why newer ones do not). Bad ones are set aside."""
+    """(the newest seal whose parts have their digests, why newer ones do not). Bad ones are set aside.
+
+    Raises OSError for one that cannot be read now: it may be good.
+    """
     problems: list[str] = []
     for folder in reversed(_by_number(seals)):
         try:
             return _verified(folder), problems
-        except (OSError, ValueError, msgspec.MsgspecError) as error:
+        except (FileNotFoundError, ValueError, msgspec.MsgspecError) as error:
             problems.append(f"{folder.name}: {error}")
             _set_aside(folder)
     return None, problems

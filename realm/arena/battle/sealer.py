@@ -43,8 +43,9 @@ class Sealer:
         self._number = last_number
         self._flight: _Flight | None = None
         self._last_size = 0  # bytes
-        self._due_at = time.monotonic() + settings.first_minutes * 60
-        self.sealed_at = time.monotonic()
+        self._pause = settings.first_minutes * 60  # seconds from one seal to the next
+        self._due_at = time.monotonic() + self._pause
+        self.sealed_at = self._unsealed_since = time.monotonic()
         self.problem: str | None = None
 
     def adopt(self, settings: Seals) -> None:
@@ -62,7 +63,13 @@ class Sealer:
 
     @property
     def unsealed_minutes(self) -> float:
-        return (time.monotonic() - self.sealed_at) / 60
+        return (time.monotonic() - self._unsealed_since) / 60
+
+    def nothing_to_seal(self) -> None:
+        """The newest seal holds everything as of now."""
+        self._unsealed_since = time.monotonic()
+        if not self.problem:
+            self._due_at = self._unsealed_since + self._pause
 
     @property
     def is_affordable(self) -> bool:
@@ -125,9 +132,10 @@ class Sealer:
     def _landed(self, report: SealReport | None) -> SealReport | None:
         if report:
             self.problem = None
-            self.sealed_at = time.monotonic()
+            self.sealed_at = self._unsealed_since = time.monotonic()
             self._last_size = report.seal.size
-            self._due_at = self.sealed_at + self._interval(self._last_size)
+            self._pause = self._interval(self._last_size)
+            self._due_at = self.sealed_at + self._pause
         return report
 
     def _write(self, flight: _Flight, snapshot: Snapshot, then: Callable[[SealReport], None]) -> None:
