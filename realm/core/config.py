@@ -2,7 +2,7 @@
 
 import hashlib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import Meta, Struct
@@ -181,5 +181,6 @@ def _problem(key: str, value: Any, expected: Any) -> list[str]:
     try:
         msgspec.convert(value, expected)
     except msgspec.ValidationError as error:
-        return [f"{key} is {value!r}: {str(error)[:1].lower()}{str(error)[1:]}"]
+        choices = f": choose {', '.join(map(str, get_args(expected)))}" if get_origin(expected) is Literal else ""
+        return [f"{key} is {value!r}: {str(error)[:1].lower()}{str(error)[1:]}{choices}"]
     return []

@@ -172,5 +172,5 @@ def test_an_unknown_setting_or_a_value_out_of_range_is_refused(quest: Path, squi
         battle(quest, squire, tmp_path, batchsize=3)
     with pytest.raises(msgspec.ValidationError, match=r"<= 0.1.*learning_rate"):
         battle(quest, squire, tmp_path, learning_rate=3.0)
-    with pytest.raises(ValueError, match="unknown profile 'emoji'"):
+    with pytest.raises(msgspec.ValidationError, match=r"'emoji' - at `\$.profile`"):
         battle(quest, squire, tmp_path, profile="emoji")
