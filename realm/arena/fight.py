@@ -181,6 +181,9 @@ class Fight:
                 return
             examples = [example for one in streamed.passes for example in one]
             mask_ratio = check_mask(examples, self._hero.chat, get_spec(claim.schema_id))
+        except FileNotFoundError:  # a hand moved it before it was opened: it is brought back, or lost
+            self.open_stream()
+            return
         except (BadLine, BrokenMask) as error:
             self.decide("fail", reason=str(error), findings=msgspec.to_builtins([_finding(error)]))
             return

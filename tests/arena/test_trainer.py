@@ -698,6 +698,21 @@ def test_a_quest_moved_by_hand_while_it_is_fought_is_trained_once_and_filed(home
     assert [(one.claim, one.outcome) for one in history(home)] == [(1, "completed")]
 
 
+def test_a_quest_moved_by_hand_before_its_file_is_opened_is_brought_back(home: Home) -> None:
+    put_quest(home, lines(60))
+    move_at_once = (
+        "from realm.arena.quest_board import QuestBoard; import os; real = QuestBoard.take; moved = []\n"
+        "def take(self, claim):\n"
+        "    file = real(self, claim)\n"
+        "    if not moved:\n"
+        "        moved.append(os.rename(file.parent, self.queue.home.queue / 'high' / claim.quest))\n"
+        "    return file\n"
+        "QuestBoard.take = take; "
+    )
+    finish_with(home, 1, move_at_once)
+    assert [(one.claim, one.outcome) for one in history(home)] == [(1, "completed")]
+
+
 def test_without_a_seal_and_with_a_journal_that_began_later_no_campaign_begins_in_silence(home: Home) -> None:
     for number in range(3):
         put_quest(home, lines(60, first=1000 * number), name=f"q{number}.jsonl")
