@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import msgspec
 from msgspec import Meta, Struct
 
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "bf16", "pure_bf16"]
+CheckpointDtype = Literal["fp32", "bf16"]
 Fraction = Annotated[float, Meta(ge=0.0, le=0.5)]
 
 
@@ -18,13 +19,13 @@ class Training(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     never holds more than `batch_size * max_length` padded tokens, which is what memory is proportional to.
     """
 
-    precision: Precision  # fp32, or bf16 autocast over fp32 master weights
+    precision: Precision  # fp32; bf16: autocast over fp32 weights; pure_bf16: weights and moments rounded by chance
     max_length: Annotated[int, Meta(ge=16, le=32768)]  # tokens of one example
     batch_size: Annotated[int, Meta(ge=1, le=1024)]  # examples of full length in one forward pass
     gradient_accumulation: Annotated[int, Meta(ge=1, le=1024)]  # such passes in one optimizer step
     learning_rate: Annotated[float, Meta(ge=1e-9, le=1e-1)]  # after the warm-up
     checkpoint_steps: Annotated[int, Meta(ge=1)]  # optimizer steps from one checkpoint to the next
-    checkpoint_dtype: Precision  # of a checkpoint's weights
+    checkpoint_dtype: CheckpointDtype  # of a checkpoint's weights
     eval_steps: Annotated[int, Meta(ge=0)]  # optimizer steps from one validation to the next; 0: never
     warmup_steps: Annotated[int, Meta(ge=0)] = 100  # of a campaign, while the rate rises
     decay_from: Annotated[int, Meta(ge=0)] = 0  # step at which the learning rate begins to fall; 0: never
@@ -34,6 +35,7 @@ class Training(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     beta2: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.99  # of AdamW
     gradient_clip: Annotated[float, Meta(gt=0.0)] = 1.0  # largest norm of a step's gradient
     gradient_checkpointing: bool = False  # takes less memory and more time
+    packed: bool = True  # a pass is one row of examples that do not see each other; false: padded rows
     profile: Literal["none"] = "none"  # what is done to messages before they are tokenised
     overlong: Literal["drop", "truncate", "fail"] = "drop"  # what becomes of an example longer than max_length
     holdout: Fraction = 0.01  # share of a quest's lines kept for validation, chosen by hash
@@ -106,6 +108,55 @@ class Gatekeepers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     sample_lines: Annotated[int, Meta(ge=1, le=100)] = 100  # of each quest, tokenised to learn its lengths
 
 
+Strategy = Literal["equal", "focus", "weighted", "catch_up"]
+
+
+class SkillPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A skill's part in the curriculum."""
+
+    enabled: bool = True  # it is taught and examined
+    priority: Annotated[int, Meta(ge=1, le=99)] = 1  # of strategy focus; the smallest number comes first
+    weight: Annotated[float, Meta(gt=0.0, le=1000.0)] = 1.0  # of strategy weighted
+
+
+class Mix(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Shares of a batch that are not of the training level."""
+
+    below: Fraction = 0.25  # of the mastered levels, in equal parts, so that they are not forgotten
+    above: Fraction = 0.4  # of the three levels after it, in equal parts: what they teach is never learned by heart
+
+
+class Curriculum(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the scheduler teaches, and how often it examines."""
+
+    enabled: bool = False  # the scheduler drops batches and examines checkpoints; a preset sets it
+    strategy: Strategy = "equal"  # which skill is next: each in turn, by priority, by weight, or the lowest
+    skills: dict[str, SkillPlan] = {}  # plans by skill, as in others
+    others: SkillPlan = SkillPlan()  # the plan of every skill that `skills` does not name
+    mix: Mix = Mix()
+    batch: Annotated[int, Meta(ge=1, le=1_000_000)] = 3000  # examples of one quest
+    min_queue_depth: Annotated[int, Meta(ge=0, le=1000)] = 2  # fewer waiting quests bring a batch; 0: exams only
+    exam_minutes: Annotated[float, Meta(ge=0.0, le=10080)] = 30.0  # a checkpoint by order so often; 0: never by order
+
+
+class Tavern(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the pages are served. A change is obeyed when the tavern starts again."""
+
+    host: Annotated[str, Meta(pattern=r"^(localhost|[0-9A-Fa-f:.]+)$")] = "127.0.0.1"  # another needs a token
+    port: Annotated[int, Meta(ge=1, le=65535)] = 8888
+
+
+class Oracle(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Models that answer. A change is obeyed when the oracle starts again."""
+
+    host: Annotated[str, Meta(pattern=r"^(localhost|[0-9A-Fa-f:.]+)$")] = "127.0.0.1"  # another needs keys
+    port: Annotated[int, Meta(ge=1, le=65535)] = 8765
+    memory_gb: Annotated[float, Meta(gt=0, le=10_000)] = 8.0  # 10^9 bytes of all models in memory, keys and values too
+    cache_tokens: Annotated[int, Meta(ge=256, le=2**24)] = 16384  # of questions and answers that a model keeps
+    backend: Literal["embedded", "openai"] = "embedded"  # who answers: this process, or the server at `upstream`
+    upstream: Annotated[str, Meta(pattern="^https?://[^?#]*[^?#/]$")] | None = None  # such as http://127.0.0.1:8000
+
+
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """config.json of a home. Everything has a default; `training` holds what differs from the hero's own settings."""
 
@@ -116,8 +167,16 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     retention: Retention = Retention()
     release_when_idle_minutes: Annotated[float, Meta(ge=0)] = 30.0  # 0: never
     device: Literal["auto", "cpu", "cuda"] = "auto"  # auto: cuda where there is one; cuda: waits until there is
-    threads: Annotated[int, Meta(ge=1, le=1024)] | None = None  # CPU threads; default: torch's own
+    devices: Annotated[int, Meta(ge=1, le=64)] = 1  # of this machine that train together; obeyed at the next load
+    sharded: bool = False  # each device keeps a slice of the weights and moments (FSDP2); at the next load
+    compile: bool = False  # steps as machine code of torch.compile, made at the next load; needs a C++ compiler
+    lora_rank: Annotated[int, Meta(ge=0, le=1024)] = 0  # of adapters beside frozen weights, 0: none; at the next load
+    optimizer: Literal["adamw", "adamw_8bit"] = "adamw"  # adamw_8bit: moments of 8 bits; obeyed at the next load
+    threads: Annotated[int, Meta(ge=1, le=1024)] | None = None  # CPU threads of each; default: torch's
     gatekeepers: Gatekeepers = Gatekeepers()
+    curriculum: Curriculum = Curriculum()
+    tavern: Tavern = Tavern()
+    oracle: Oracle = Oracle()
 
 
 class ConfigError(ValueError):
@@ -149,7 +208,38 @@ def config_of(raw: Any, file: Path) -> Config:
     """The config that a JSON value says. `file` is named by errors. Raises ConfigError."""
     if problems := problems_of(raw, Config):
         raise ConfigError(file, problems)
-    return msgspec.convert(raw, Config)
+    config = msgspec.convert(raw, Config)
+    if problems := _contradictions(config):
+        raise ConfigError(file, problems)
+    return config
+
+
+def _contradictions(config: Config) -> list[str]:
+    """One sentence for each setting that another one excludes."""
+    return [*_contradictions_of_oracle(config.oracle), *_contradictions_of_sharded(config)]
+
+
+def _contradictions_of_oracle(oracle: Oracle) -> list[str]:
+    if oracle.backend == "openai" and oracle.upstream is None:
+        return ["oracle.backend openai needs a server: set oracle.upstream first, such as http://127.0.0.1:8000"]
+    if oracle.upstream and oracle.upstream.endswith("/v1"):
+        return [f"oracle.upstream is {oracle.upstream!r}: leave out /v1, which is added to it"]
+    if oracle.upstream in tuple(f"http://{name}:{oracle.port}" for name in ("127.0.0.1", "localhost", oracle.host)):
+        return [f"oracle.upstream is {oracle.upstream!r}, the oracle itself: name the server behind it"]
+    return []
+
+
+def _contradictions_of_sharded(config: Config) -> list[str]:
+    if not config.sharded:
+        return []
+    problems = (
+        [] if config.devices > 1 else ["sharded needs several devices: set devices to 2 or more, or sharded false"]
+    )
+    if config.compile:
+        problems.append("sharded and compile exclude each other: set one of them false")
+    if config.optimizer == "adamw_8bit":
+        problems.append("sharded moments are not coded: set optimizer adamw, or sharded false")
+    return problems
 
 
 def training_of(config: Config, hero_training: Training, file: Path) -> Training:
@@ -172,9 +262,18 @@ def problems_of(raw: Any, expected: type[Struct], prefix: str = "") -> list[str]
                 problems.append(f"{prefix}{name} is missing")
         elif isinstance(field.type, type) and issubclass(field.type, Struct):
             problems += problems_of(raw[name], field.type, f"{prefix}{name}.")
+        elif isinstance(raw[name], dict) and (section := _section_in(field.type)):
+            for key, value in raw[name].items():
+                problems += problems_of(value, section, f"{prefix}{name}.{key}.")
         else:
             problems += _problem(f"{prefix}{name}", raw[name], field.type)
     return problems
+
+
+def _section_in(expected: Any) -> type[Struct] | None:
+    """Of a field whose keys are free and whose values are sections."""
+    values = get_args(expected)[1:]
+    return values[0] if values and isinstance(values[0], type) and issubclass(values[0], Struct) else None
 
 
 def _problem(key: str, value: Any, expected: Any) -> list[str]:

@@ -22,7 +22,7 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 from msgspec import Meta, Struct
 
-from realm.core.files import fsync_directory, write_whole
+from realm.core.files import fsync_directory, temporary_in, write_whole
 from realm.core.json_safe import json_safe
 from realm.core.paths import DAEMONS, Home
 from realm.core.rename import rename_new
@@ -111,22 +111,27 @@ class Control:
     def raise_flag(self, name: FlagName, reason: str = "") -> None:
         """Durably puts a flag up; one that is up already stays as it was placed."""
         path = self._flag_path(name)
-        whole = self.home.control / f".raising-{os.urandom(8).hex()}"
+        whole = temporary_in(self.home.control)
         write_whole(whole, _reason_line(reason))
         try:
             rename_new(whole, path)
         except FileExistsError:
             whole.unlink()
+        except OSError:
+            whole.unlink()
+            raise
         fsync_directory(self.home.control)
 
     def lower(self, flag: Flag) -> bool:
-        """Removes a one-shot the journal has; False if it was placed again meanwhile, or is gone.
+        """Durably removes a one-shot the journal has; False if it was placed again meanwhile, or is gone.
 
-        Not synced: should a power cut bring it back, its identity is still in the journal.
+        Two seals later the journal forgets its identity: if a power cut brought it back then, it would be obeyed again.
         """
         if flag.name not in ONE_SHOTS:
             raise ControlError(f".{flag.name} is a level: only a person's act removes it")
-        return _unlink_if_same(self._flag_path(flag.name), flag.identity)
+        lowered = _unlink_if_same(self._flag_path(flag.name), flag.identity)
+        fsync_directory(self.home.control)
+        return lowered
 
     def resume(self) -> list[Flag]:
         """A person's act, never a daemon's own: removes .pause and .stop; returns those that were up."""
@@ -144,6 +149,7 @@ class Control:
         found = _look(path)
         if found is None or found.content != _reason_line(reason):
             write_whole(path, _reason_line(reason))
+        fsync_directory(self.home.holds)  # a kill may have come before that of the first time
 
     def lift_hold(self, daemon: str) -> None:
         """Ends a daemon's hold; quiet if it has none."""
@@ -212,6 +218,7 @@ class Control:
         order = Order(daemon, _order_id(path.name), path, found.identity, "", {})
         earlier = self.answer_to(daemon, order.id)
         if earlier and earlier.order == found.identity:  # a kill came between the answer and its clearing
+            fsync_directory(path.parent / "done")
             _unlink_if_same(path, found.identity)
             return None
         try:
@@ -229,6 +236,7 @@ class Control:
         done = self._orders(order.daemon) / "done"
         write_whole(done / f"{order.id}.json", msgspec.json.encode(answer))
         _unlink_if_same(order.path, order.identity)
+        fsync_directory(order.path.parent)  # an order that came back after its answer was deleted would be obeyed again
         _keep_newest(done, KEPT_ANSWERS)
 
 

@@ -36,7 +36,8 @@ from realm.core.starts import GOOD_LIFE_SECONDS, Starts
 from realm.core.status import PHASE_LIMITS, Status, Writer
 from realm.core.systemd import Systemd, check_interval
 
-NO_LEAVE = (errno.EACCES, errno.EPERM, errno.EROFS)
+NO_LEAVE = (errno.EACCES, errno.EPERM)
+READ_ONLY_SECONDS = 2.0  # between two looks whether the home may be written
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
@@ -83,7 +84,7 @@ class Frame:
         """
         self._lock = InstanceLock(self.name, self._locks)
         try:
-            self._lock.acquire()
+            self._acquire()
         except AlreadyRunning as error:
             self.log("refused", reason=error)
             raise SystemExit(EXIT_STATUS) from None
@@ -163,6 +164,20 @@ class Frame:
             problems=problems or [],
         )
         return msgspec.structs.asdict(header)
+
+    def _acquire(self) -> None:
+        """A home that is mounted read-only is waited for: the kernel may have done that, and a person mends it."""
+        is_told = False
+        while True:
+            try:
+                return self._lock.acquire()
+            except OSError as error:
+                if error.errno != errno.EROFS:
+                    raise
+                if not is_told:
+                    self.log("wait", reason=f"{error.filename}: {error.strerror}; mount it for writing")
+                is_told = True
+                time.sleep(READ_ONLY_SECONDS)  # signals end the process: they are not ours yet
 
     def _back_off(self) -> None:
         """Raises SystemExit(0), and leaves the count as it is, if told to stop meanwhile."""

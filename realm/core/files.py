@@ -6,8 +6,12 @@ Whoever sees the error must stop and read again what is on the disk.
 
 import hashlib
 import os
+import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
+
+OLD_SECONDS = 3600.0  # no living writer takes an hour over one file
 
 
 def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
@@ -15,14 +19,14 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
 
     Permissions are exactly `mode`. Raises OSError, and then `path` is as before and nothing is left behind;
     only if the last act fails, the sync of the directory, is the new content there but perhaps not durable.
-    A killed process may leave a dot-named `.tmp` beside `path`.
+    A killed process may leave a dot-named `.tmp` beside `path`, which `sweep_temporary` removes an hour later.
     """
     write_pieces(path, (content,), mode=mode)
 
 
 def write_pieces(path: Path, pieces: Iterable[bytes], *, mode: int = 0o644) -> None:
     """`write_whole` of content that need not fit into memory. Whatever `pieces` raise is as any other failure."""
-    temporary = path.with_name(f".{os.urandom(8).hex()}.tmp")
+    temporary = temporary_in(path.parent)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         _fill(descriptor, pieces, mode)
@@ -31,6 +35,19 @@ def write_pieces(path: Path, pieces: Iterable[bytes], *, mode: int = 0o644) -> N
         temporary.unlink(missing_ok=True)
         raise
     fsync_directory(path.parent)
+
+
+def temporary_in(folder: Path) -> Path:
+    """A name that nobody else takes, for a file that is about to get its own."""
+    return folder / f".{os.urandom(8).hex()}.tmp"
+
+
+def sweep_temporary(folder: Path) -> None:
+    """Removes the temporary files of writers that were killed. What may not be removed stays."""
+    for leftover in folder.glob(f".{'[0-9a-f]' * 16}.tmp"):
+        with suppress(OSError):
+            if time.time() - leftover.stat().st_mtime > OLD_SECONDS:
+                leftover.unlink()
 
 
 def publish_folder(staging: Path, final: Path) -> None:
@@ -54,6 +71,13 @@ def publish_folder(staging: Path, final: Path) -> None:
 def fsync_directory(path: Path) -> None:
     """Makes the names in a directory durable: what was created, renamed or removed there."""
     _fsync(path, os.O_DIRECTORY)
+
+
+def settle(path: Path) -> None:
+    """Makes a file durable with its name, if there is one: a kill may have left it to the kernel alone."""
+    if path.exists():
+        _fsync(path)
+        fsync_directory(path.parent)
 
 
 def sha256_of(path: Path) -> str:

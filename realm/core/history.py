@@ -12,8 +12,11 @@ import msgspec
 import orjson
 from msgspec import Meta, Struct
 
+from realm.core.files import settle
 from realm.core.json_safe import json_safe
-from realm.core.jsonl import append_lines
+from realm.core.jsonl import append_lines, numbered_lines
+
+ENDERS = ("queue-watcher", "trainer")  # who ends quests; others keep histories of other things
 
 Outcome = Literal["completed", "skipped", "failed", "refused", "lost"]
 Count = Annotated[int, Meta(ge=0)]
@@ -48,6 +51,7 @@ class History:
     def __init__(self, folder: Path, daemon: str):
         """Reads the file once. Raises DamagedHistory, OSError."""
         self._path = folder / f"{daemon}.jsonl"
+        settle(self._path)  # whoever asks `holds` relies on the answer
         self._ended = {_key(quest) for quest in read_history(self._path)}
 
     def holds(self, campaign: str | None, claim: int | None, quest: str) -> bool:
@@ -58,8 +62,7 @@ class History:
     def append(self, ended: EndedQuest) -> bool:
         """Durable when it returns; False if this claim of this quest is there already, from before a crash.
 
-        Raises msgspec.ValidationError for a bad field. Raises OSError: a full disk leaves the file as it was, after
-        a failed fsync the process must end.
+        Raises msgspec.ValidationError for a bad field. Raises OSError, and then the file is as it was.
         """
         if self.holds(ended.campaign, ended.claim, ended.quest):
             return False
@@ -80,12 +83,8 @@ def read_history(path: Path) -> Iterator[EndedQuest]:
     """Every ended quest, oldest first; none if there is no file. A torn last line is left out, as it was never
     acknowledged. Raises DamagedHistory for any other line that cannot be read.
     """
-    if not path.exists():
-        return
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if line.endswith(b"\n"):
-                yield _ended_quest(line, path, number)
+    for number, line in numbered_lines(path):
+        yield _ended_quest(line, path, number)
 
 
 def _ended_quest(line: bytes, path: Path, number: int) -> EndedQuest:

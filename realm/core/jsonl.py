@@ -1,8 +1,9 @@
 """Append-only files of JSON lines: one writer, many readers, rotated by size.
 
 A line counts once its newline is there. What lies behind the last newline was torn by a kill or a full disk: the
-next append cuts it off, readers ignore it. A full file is renamed to `<name>.000001.jsonl`, the next to `.000002`:
-an open file keeps its inode, so a reader that remembers (inode, offset) goes on where it was.
+next append cuts it off, readers ignore it. So are last lines with NUL bytes, which no JSON has: a power cut left their
+end without their beginning. A full file is renamed to `<name>.000001.jsonl`, the next to `.000002`: an open file keeps
+its inode, so a reader that remembers (inode, offset) goes on where it was.
 """
 
 import os
@@ -25,18 +26,24 @@ class Position(NamedTuple):
 def append_lines(path: Path, lines: bytes, *, durable: bool = False) -> None:
     """Appends whole lines, all or none of them. `durable`: when it returns, they survive a power cut.
 
-    Raises OSError. If it was a failed fsync, the caller must stop and read again what is there.
+    Raises OSError. After a failed fsync, too, the lines are gone again: a second try writes them anew, and does not
+    trust pages that the kernel may have dropped.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         size = _cut_torn_line(descriptor)
-        _write_or_undo(descriptor, lines, size)
-        if durable:
-            os.fsync(descriptor)
+        try:
+            _write(descriptor, lines)
+            if durable:
+                os.fsync(descriptor)
+            if durable and size == 0:
+                _fsync_names(path.parent)
+        except OSError:
+            with suppress(OSError):  # the first error is the one to tell; the next append would cut a torn line
+                os.ftruncate(descriptor, size)
+            raise
     finally:
         os.close(descriptor)
-    if durable and size == 0:
-        _fsync_names(path.parent)
 
 
 def append_rotating(path: Path, lines: bytes, *, rotate_bytes: int, keep: int | None) -> bool:
@@ -74,6 +81,20 @@ def whole_lines(path: Path) -> Iterator[bytes]:
             yield from (line[:-1] for line in file if line.endswith(b"\n"))
 
 
+def numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """(number from 1, whole line) of one file that is not rotated; none if there is no such file."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        rest = whole_size(file)
+        file.seek(0)
+        for number, line in enumerate(file, start=1):
+            rest -= len(line)
+            if rest < 0:
+                return
+            yield number, line
+
+
 def last_lines(path: Path, count: int) -> list[bytes]:
     """The newest `count` lines, oldest of them first; reads no more of the files than that takes."""
     lines: list[bytes] = []
@@ -83,6 +104,18 @@ def last_lines(path: Path, count: int) -> list[bytes]:
             if len(lines) >= count:
                 break
     return lines
+
+
+def whole_size(file: BinaryIO) -> int:
+    """The offset behind the last whole line: what follows was torn. Moves the file's position."""
+    end = _whole_until(file, file.seek(0, os.SEEK_END))
+    while end > 0:
+        begin = _whole_until(file, end - 1)
+        file.seek(begin)
+        if b"\0" not in file.read(end - begin):
+            break
+        end = begin
+    return end
 
 
 def end_of(path: Path) -> Position:
@@ -111,24 +144,18 @@ def lines_after(path: Path, position: Position | None = None) -> tuple[list[byte
 
 
 def _cut_torn_line(descriptor: int) -> int:
-    """Truncates to the last newline; returns the size then."""
-    size = os.fstat(descriptor).st_size
+    """Truncates to the last whole line; returns the size then."""
     with open(descriptor, "rb", closefd=False) as file:
-        whole = _whole_until(file, size)
-    if whole < size:
+        whole = whole_size(file)
+    if whole < os.fstat(descriptor).st_size:
         os.ftruncate(descriptor, whole)
     return whole
 
 
-def _write_or_undo(descriptor: int, content: bytes, size: int) -> None:
+def _write(descriptor: int, content: bytes) -> None:
     rest = memoryview(content)
-    try:
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
-    except OSError:
-        with suppress(OSError):  # the first error is the one to tell; the next append would cut a torn line
-            os.ftruncate(descriptor, size)
-        raise
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
 
 
 def _fsync_names(folder: Path) -> None:

@@ -38,7 +38,7 @@ LOG_LINES = {
     "refuse": Line(NOTICE, "a drop was turned away"),
     "claim": Line(INFO, "a quest's first step is about to be trained"),
     "complete": Line(INFO, "a quest is trained and sealed"),
-    "skip": Line(NOTICE, "a quest was skipped by a person"),
+    "skip": Line(NOTICE, "a person skipped a quest, or was refused"),
     "fail": Line(WARNING, "a quest ended early"),
     "lost": Line(WARNING, "a claimed quest's folder is nowhere to be found"),
     "drop": Line(WARNING, "a step's loss or gradient was not a number: not applied"),
@@ -47,8 +47,18 @@ LOG_LINES = {
     "replay": Line(INFO, "journalled steps after the newest seal are trained again"),
     "seal": Line(INFO, "everything trained so far is durable"),
     "checkpoint": Line(INFO, "a checkpoint appeared"),
+    "order": Line(NOTICE, "a person's order about a quest was obeyed, or refused"),
     "prune": Line(INFO, "ended quests beyond the limits of the settings left the disk; history keeps a line of each"),
+    "exam": Line(INFO, "a checkpoint was examined and graded"),
+    "not-evaluated": Line(WARNING, "an exam could not be sat; nobody is graded for it"),
+    "level": Line(NOTICE, "a skill's level is mastered"),
+    "revert": Line(NOTICE, "a person took a mastered level back"),
+    "dispatch": Line(INFO, "a batch of the curriculum was dropped into inbox/low"),
+    "model": Line(NOTICE, "the oracle loaded or unloaded a model"),
+    "not-loaded": Line(WARNING, "the oracle could not load a model"),
     "wait": Line(WARNING, "a resource is short; work waits for it"),
+    "rebuild": Line(NOTICE, "the pyramid of the metrics is built from the first row on; reason says why"),
+    "http": Line(WARNING, "a connection failed, or its request broke the server; the others are served on"),
 }
 
 

@@ -6,16 +6,19 @@ keep the last row of each step.
 
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from realm.core.files import settle
 from realm.core.json_safe import json_safe
-from realm.core.jsonl import append_rotating, whole_lines
+from realm.core.jsonl import append_rotating, rotated, whole_lines
 
 ROTATE_BYTES = 64 * 1024 * 1024
 FLUSH_SECONDS = 1.0
+MOST_WAITING = 100_000  # rows, about 40 MB, that wait in memory while the disk is full
 
 Row = dict[str, Any]
 
@@ -24,11 +27,12 @@ class MetricsWriter:
     """Buffers one daemon's rows and writes them at most once a second.
 
     The step loop only ever waits for memory if another thread calls `flush` about once a second. Never raises for a
-    full disk: what could not be written is counted, as curves are not worth a battle.
+    full disk: rows wait for space, and beyond MOST_WAITING the oldest are given up, as curves are not worth a battle.
     """
 
     def __init__(self, folder: Path, daemon: str, *, rotate_bytes: int = ROTATE_BYTES):
-        self.lost_rows = 0
+        self.lost_rows = 0  # that a full disk keeps from the file: they wait, or were given up
+        self._given_up = 0
         self._path = folder / f"{daemon}.jsonl"
         self._rotate_bytes = rotate_bytes
         self._rows: list[bytes] = []
@@ -57,10 +61,23 @@ class MetricsWriter:
                 rows, self._rows = self._rows, []
             self._due = time.monotonic() + FLUSH_SECONDS
             try:
-                if rows:
-                    append_rotating(self._path, b"".join(rows), rotate_bytes=self._rotate_bytes, keep=None)
+                if rows and append_rotating(self._path, b"".join(rows), rotate_bytes=self._rotate_bytes, keep=None):
+                    settle(rotated(self._path)[-1])
+                self.lost_rows = self._given_up
             except OSError:
-                self.lost_rows += len(rows)
+                self._keep(rows)
+
+    def settle(self) -> None:
+        """What was flushed survives a power cut, as far as the disk lets it."""
+        with self._file, suppress(OSError):
+            settle(self._path)
+
+    def _keep(self, rows: list[bytes]) -> None:
+        with self._buffer:
+            waiting = rows + self._rows
+            self._rows = waiting[-MOST_WAITING:]
+        self._given_up += max(0, len(waiting) - MOST_WAITING)
+        self.lost_rows = self._given_up + min(len(waiting), MOST_WAITING)
 
     def _add(self, row: Row) -> None:
         content, lost = json_safe(row)

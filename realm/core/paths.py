@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from realm.core.files import write_whole
+from realm.core.files import sweep_temporary, write_whole
 
 SYSTEM_HOME = Path("/var/lib/realm")
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -54,6 +54,8 @@ DAEMONS = (
     "scheduler",
     "watchtower",
 )
+
+SKILL_SERVERS = "skill@"  # one for each skill; it takes no orders and shows no status: GET /health tells it
 
 OWN = 0o755  # the daemons write
 SHARED = 0o2775  # people of the home's group write too, and what they make stays in that group
@@ -112,7 +114,12 @@ PLACES = (
     _folder("queue/processing", _TRAINER, "claimed, not yet covered by a seal"),
     _folder("queue/recently_completed", _ENDERS, "covered by a seal, with result.json"),
     _folder("queue/failed", _ENDERS, "refused or given up, with error.json"),
-    _folder("history", _ENDERS, "one line for each ended quest, one file for each writer, never pruned"),
+    _folder(
+        "history",
+        (*_ENDERS, *_SCHEDULER, "tavern"),
+        "ended quests, exams and batches, deeds, one file a writer, never pruned",
+    ),
+    _file("history/votes.jsonl", ("tavern",), "which of two answers of the oracle was better, with all that was asked"),
     _folder("status", DAEMONS, "what each daemon is doing, one file each"),
     _file("status/training_status.json", _TRAINER, "the battle in numbers"),
     _file("status/battle_status.json", _TRAINER, "the same battle in the game's words"),
@@ -134,9 +141,16 @@ PLACES = (
     _folder("vault/tombstones", _KEEPER, "checkpoints on their way out, kept 24 hours"),
     _folder("models", (PEOPLE, *_TRAINER), "base models"),
     _folder("logs", DAEMONS, "logs of daemons that run without systemd"),
-    _folder("secrets", (PEOPLE,), "tokens", PRIVATE),
-    _folder("locks", DAEMONS, "each daemon's instance lock, held for its life, never deleted"),
+    _folder("secrets", (PEOPLE, "tavern", "oracle"), "the tavern's token and tickets, keys of oracles", PRIVATE),
+    _folder("locks", (*DAEMONS, SKILL_SERVERS), "each daemon's instance lock, held for its life, never deleted"),
     _file("config.json", (PEOPLE, "tavern"), "settings, an overlay on the shipped ones", 0o664),
+    _file(
+        "curriculum_change.json",
+        (PEOPLE, "tavern"),
+        "the last change of the curriculum: by which program, and what it was before",
+        0o664,
+    ),
+    _file("champion.json", (PEOPLE, "tavern"), "the crowned checkpoint, and the evidence for it", 0o664),
     _folder("configs", (PEOPLE,), "overlays on the shipped configs", SHARED),
 )
 
@@ -187,6 +201,8 @@ class Home:
     secrets = _Below("secrets")
     locks = _Below("locks")
     config_file = _Below("config.json")
+    curriculum_change = _Below("curriculum_change.json")
+    champion = _Below("champion.json")
     configs = _Below("configs")
 
     def create(self) -> None:
@@ -203,6 +219,13 @@ class Home:
                 _make_folder(self.root / place.path, place.mode)
         if not self.format_file.exists():
             write_whole(self.format_file, b"%d\n" % FORMAT_VERSION)
+
+    def sweep(self) -> None:
+        """Removes what killed writers left between files; every daemon does, at its start."""
+        for place in PLACES:
+            if place.kind == "folder":
+                sweep_temporary(self.root / place.path)
+        sweep_temporary(self.root)
 
     def check_format(self) -> None:
         """Raises HomeError unless this program knows the home's format; one not made yet is fine."""

@@ -12,7 +12,7 @@ import shutil
 import threading
 import time
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -38,6 +38,7 @@ META_FILE = "meta.json"
 RESULT_FILE = "result.json"  # beside a completed quest
 ERROR_FILE = "error.json"  # beside a failed one
 VERDICTS = (RESULT_FILE, ERROR_FILE)
+RECLAIMED_FILE = ".reclaimed"  # from its reclaim to its end: that it waits is not a wish to train it again
 
 _REMOVED = ".removed-"
 _PASSES = 3  # looks at the folders: a hand's `mv` may carry a quest past one look
@@ -192,6 +193,11 @@ class Quest:
         """None for a quest that does not wait."""
         return self.state if self.state in PRIORITIES else None
 
+    @property
+    def is_reclaimed(self) -> bool:
+        """Whether a claim still holds it, wherever a hand moved it."""
+        return (self.path / RECLAIMED_FILE).exists()
+
 
 @dataclass(frozen=True)
 class QuestQueue:
@@ -202,19 +208,27 @@ class QuestQueue:
     # Looking
 
     def waiting(self) -> list[Quest]:
+        return list(self.in_turn())
+
+    def in_turn(self) -> Iterator[Quest]:
         """Quests in training order: strictly high, normal, low; inside each by name.
 
         A name that also lies further on is somebody's copy: it is no quest but a stranger.
         """
+        for priority, name in self._names_in_turn():
+            yield Quest(name, priority, self._folder(priority) / name)
+
+    def count_waiting(self) -> int:
+        return sum(1 for _ in self._names_in_turn())
+
+    def _names_in_turn(self) -> Iterator[tuple[Priority, str]]:
         further_on: tuple[State, ...] = ("processing", *ENDED)
         seen = {name for state in further_on for name in self.names(state)}
-        quests = []
         for priority in PRIORITIES:
             for name in self.names(priority):
                 if name not in seen:
                     seen.add(name)
-                    quests.append(Quest(name, priority, self._folder(priority) / name))
-        return quests
+                    yield priority, name
 
     def names(self, state: State) -> list[str]:
         """Names of the quests in one state, oldest first."""
@@ -279,6 +293,7 @@ class QuestQueue:
         Raises QuestGone if it lies nowhere.
         """
         path = self._take(name, (*ENDED, *PRIORITIES))
+        (path / RECLAIMED_FILE).touch()
         _set_verdict_aside(path)
         return path
 
@@ -332,7 +347,7 @@ class QuestQueue:
         for state in STATES:
             for leftover in self._folder(state).glob(f"{_REMOVED}*"):
                 if valid_name(leftover.name.removeprefix(_REMOVED)) and _is_folder(leftover):
-                    shutil.rmtree(leftover)
+                    _delete(leftover)
 
     # How
 
@@ -354,8 +369,8 @@ class QuestQueue:
                 raise FileExistsError(f"{present.path} exists: a quest's name is never used twice")
             if not staging.parent.samefile(self.home.staging):
                 raise ValueError(f"{staging} must lie in {self.home.staging}: one rename from the queue")
-            _sync_contents(staging)
             staging.chmod(SHARED)  # whoever may `mv` a quest must be able to write to it
+            _sync_contents(staging)
             rename_new(staging, final)
         elif not present:
             raise FileNotFoundError(f"{staging} does not exist, nor does the quest {name}")
@@ -372,10 +387,12 @@ class QuestQueue:
         """Content first, then the rename: whoever sees an ended quest sees why."""
         present = [folder for state in ("processing", end) if _is_folder(folder := self._path(state, name))]
         for folder in present[:1]:
-            write_whole(folder / verdict, content)
-            for other in VERDICTS:
+            for leftover in folder.glob(".*.tmp"):  # of this very write, where a kill cut it
+                leftover.unlink()
+            for other in (*VERDICTS, RECLAIMED_FILE):
                 if other != verdict:
                     (folder / other).unlink(missing_ok=True)
+            write_whole(folder / verdict, content)  # and what was unlinked is durable with it
         return self._bring(name, ("processing",), end)
 
     def _bring(self, name: str, sources: Iterable[State], target: State) -> Path:
@@ -404,11 +421,10 @@ class QuestQueue:
         leftover = path.with_name(_REMOVED + name)
         swept = _is_folder(leftover)
         if swept:
-            shutil.rmtree(leftover)
+            _delete(leftover)
         if not (_is_folder(path) and _moved(path, leftover)):
             return swept
-        fsync_directory(path.parent)
-        shutil.rmtree(leftover)
+        _delete(leftover)
         return True
 
 
@@ -430,6 +446,14 @@ def _set_verdict_aside(folder: Path) -> None:
     for verdict in VERDICTS:
         if (folder / verdict).exists():
             (folder / verdict).replace(folder / f".previous-{verdict}")
+    if _is_folder(folder):
+        fsync_directory(folder)
+
+
+def _delete(leftover: Path) -> None:
+    """The rename first: a power cut must not bring the quest back under its name without its lines."""
+    fsync_directory(leftover.parent)
+    shutil.rmtree(leftover)
 
 
 def _sync_contents(folder: Path) -> None:

@@ -194,6 +194,94 @@ class BattleStatus(Status, frozen=True, kw_only=True, tag_field="schema", tag="b
     battle_started_at: Time | None = None
 
 
+class SkillStanding(Struct, frozen=True, kw_only=True):
+    """Where the hero stands in a skill."""
+
+    mastered_level: Count
+    training_level: Count
+    max_level: Count
+    window: list[Share] = []  # accuracies of the last exams at the training level, at most three
+    regressed: list[Count] = []  # mastered levels whose latest exam fell below the threshold
+
+
+class SchedulerStatus(Status, frozen=True, kw_only=True, tag_field="schema", tag="scheduler_status@1"):
+    """What is taught and examined."""
+
+    FILE: ClassVar[str] = "scheduler.json"
+
+    tasks: dict[str, Count] = {}  # folder below tasks/ -> tasks in it
+    running: str | None = None  # the task that is being carried out
+    exams: Count = 0  # graded, ever
+    last_exam: str | None = None  # its folder below exams/
+    last_exam_place: str | None = None  # the device that answered, and why that one
+    batches: Count = 0  # dispatched, ever
+    skills: dict[str, SkillStanding] = {}
+
+
+class HealthFinding(Struct, frozen=True):
+    """What an inspection of the home found; `trouble` needs a person."""
+
+    severity: str  # fine, note, trouble
+    group: str
+    what: str
+    why: str = ""
+    mend: str = ""
+
+
+class WatchtowerStatus(Status, frozen=True, kw_only=True, tag_field="schema", tag="watchtower_status@1"):
+    """How the realm is, and how far its curves reach."""
+
+    FILE: ClassVar[str] = "watchtower.json"
+
+    findings: list[HealthFinding] = []
+    checked_at: Time | None = None  # when the findings were made
+    pyramid_steps: Count | None = None  # the last step that the curves show
+    pyramid_rows: Count | None = None  # steps that have a row
+    pyramid_progress: Share | None = None  # of the raw rows' bytes that were taken in; below 1 while it is built
+
+
+class TavernStatus(Status, frozen=True, kw_only=True, tag_field="schema", tag="tavern_status@1"):
+    """Where the pages are served."""
+
+    FILE: ClassVar[str] = "tavern.json"
+
+    url: str | None = None  # null while the port is not had
+
+
+class HeldModel(Struct, frozen=True, kw_only=True):
+    """A model in the oracle's memory."""
+
+    name: str  # its checkpoint's, or base
+    bytes: Count  # of its weights
+    cache_bytes: Count  # that are kept for keys and values
+    device: str
+    answering: Count  # requests, now
+    loaded_at: Time
+
+
+class ModelLoad(Struct, frozen=True, kw_only=True):
+    """A model on its way there."""
+
+    name: str
+    bytes_read: Count  # of its weights
+    bytes: Count
+    began_at: Time
+
+
+class OracleStatus(Status, frozen=True, kw_only=True, tag_field="schema", tag="oracle_status@1"):
+    """Which models answer."""
+
+    FILE: ClassVar[str] = "oracle.json"
+
+    url: str | None = None  # null while the port is not had
+    backend: str = "embedded"  # who answers: this process, or with openai another server
+    upstream: str | None = None  # that server
+    upstream_answers: bool | None = None  # at the last look
+    budget_bytes: Count | None = None  # of weights that may be in memory together
+    models: list[HeldModel] = []
+    loading: ModelLoad | None = None
+
+
 class Freshness(Struct, frozen=True):
     """What a reader may say about a document's writer."""
 
@@ -203,7 +291,15 @@ class Freshness(Struct, frozen=True):
 
 
 Document = TypeVar("Document", bound=Status)
-Owned = QueueWatcherStatus | TrainingStatus | BattleStatus
+Owned = (
+    QueueWatcherStatus
+    | TrainingStatus
+    | BattleStatus
+    | SchedulerStatus
+    | WatchtowerStatus
+    | TavernStatus
+    | OracleStatus
+)
 
 _writing = threading.Lock()
 _failed_writes: Counter[Path] = Counter()
@@ -280,8 +376,12 @@ def replace_whole(path: Path, content: bytes) -> None:
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".{target.name}.tmp")  # always the same, so that kills leave no litter
     temporary.unlink(missing_ok=True)  # what a killed process left may be another user's
-    temporary.write_bytes(content)
-    temporary.replace(target)
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(target)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def _encode(document: Owned, failed_writes: int) -> bytes:

@@ -39,6 +39,22 @@ def test_what_is_no_config_is_refused(tmp_path: Path, content: bytes) -> None:
         load_config(written(tmp_path, content))
 
 
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ({"sharded": True}, "sharded needs several devices"),
+        ({"sharded": True, "devices": 2, "compile": True}, "sharded and compile exclude each other"),
+        ({"sharded": True, "devices": 2, "optimizer": "adamw_8bit"}, "sharded moments are not coded"),
+        ({"oracle": {"backend": "openai"}}, "set oracle.upstream first"),
+        ({"oracle": {"upstream": "http://gpu.lan:8000/v1"}}, "leave out /v1"),
+        ({"oracle": {"upstream": "http://localhost:8765"}}, "the oracle itself"),
+    ],
+)
+def test_settings_that_exclude_each_other_are_refused(tmp_path: Path, content: dict[str, object], problem: str) -> None:
+    with pytest.raises(ConfigError, match=problem):
+        load_config(written(tmp_path, content))
+
+
 def test_training_is_the_heros_with_the_changes(tmp_path: Path) -> None:
     hero = get_hero("squire")
     file = tmp_path / "config.json"

@@ -61,6 +61,17 @@ def test_a_torn_last_line_is_ignored_cut_off_and_can_be_written_again(tmp_path: 
     assert file.read_bytes().startswith(whole)
 
 
+def test_a_last_line_whose_beginning_a_power_cut_took_was_never_acknowledged(tmp_path: Path) -> None:
+    file = tmp_path / "trainer.jsonl"
+    for claim in (1, 2):
+        History(tmp_path, "trainer").append(ended(claim))
+    first, second = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(first + b"\0" * 20 + second[20:])
+    assert claims(tmp_path) == [1]
+    assert History(tmp_path, "trainer").append(ended(2))
+    assert file.read_bytes() == first + second
+
+
 def test_a_damaged_line_is_named_not_skipped(tmp_path: Path) -> None:
     file = tmp_path / "trainer.jsonl"
     for claim in (1, 2, 3):
@@ -133,3 +144,26 @@ def test_a_line_and_a_new_files_name_are_on_the_disk_before_they_are_acknowledge
     file, folder, told = str(tmp_path / "trainer.jsonl"), str(tmp_path), ("write", "/dev/null")
     line_is_durable = [("write", file), ("fsync", file)]
     assert calls == [*line_is_durable, ("fsync", folder), told, *line_is_durable, told]
+
+
+TRY_AGAIN = """
+import sys
+from pathlib import Path
+from tests.core.test_history import History, ended
+history = History(Path(sys.argv[1]), "trainer")
+try:
+    history.append(ended())
+except OSError as error:
+    print(error.strerror)
+history.append(ended())
+"""
+
+
+@pytest.mark.skipif(STRACE is None, reason="strace is not installed: no sync can be made to fail")
+@pytest.mark.parametrize("number", [1, 2], ids=["the file's", "the folder's"])
+def test_a_line_whose_sync_failed_is_written_anew_and_stands_there_once(tmp_path: Path, number: int) -> None:
+    fault = ["-e", "trace=fsync", "-e", f"inject=fsync:error=ENOSPC:when={number}"]
+    command = [str(STRACE), "-qq", "-o", "/dev/null", *fault, sys.executable, "-B", "-c", TRY_AGAIN, str(tmp_path)]
+    child = subprocess.run(command, cwd=CHECKOUT, check=True, capture_output=True, text=True)
+    assert child.stdout == "No space left on device\n"
+    assert claims(tmp_path) == [1]

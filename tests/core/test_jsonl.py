@@ -15,6 +15,7 @@ from realm.core.jsonl import (
     rotate,
     rotated,
     whole_lines,
+    whole_size,
 )
 
 
@@ -45,6 +46,18 @@ def test_a_file_that_is_only_a_torn_line_becomes_empty_first(file: Path) -> None
     file.write_bytes(b"torn")
     append_lines(file, b"1\n", durable=True)
     assert file.read_bytes() == b"1\n"
+
+
+BEGINNING_LOST = b"\0" * 512 + b'the end of a line"}\n'
+
+
+@pytest.mark.parametrize("torn", [BEGINNING_LOST, BEGINNING_LOST * 2, BEGINNING_LOST + b"\0\0"])
+def test_a_last_line_whose_beginning_a_power_cut_took_is_torn(file: Path, torn: bytes) -> None:
+    file.write_bytes(numbers(1, 3) + torn)
+    with file.open("rb") as opened:
+        assert whole_size(opened) == len(numbers(1, 3))
+    append_lines(file, b"5\n")
+    assert file.read_bytes() == b"1\n2\n3\n5\n"
 
 
 ALL_OR_NOTHING = """
@@ -169,15 +182,21 @@ import sys
 from pathlib import Path
 from realm.core.jsonl import append_rotating
 for number in range(1, 3001):
+    if number == 1000:
+        input()  # the follower has seen something
     append_rotating(Path(sys.argv[1]), b"%d\\n" % number, rotate_bytes=500, keep=None)
 """
 
 
 def test_a_follower_of_a_busy_writer_misses_nothing_and_repeats_nothing(file: Path) -> None:
-    writer = subprocess.Popen([sys.executable, "-c", APPEND, file])
+    writer = subprocess.Popen([sys.executable, "-c", APPEND, file], stdin=subprocess.PIPE)
+    assert writer.stdin
     lines, position = lines_after(file)
     polls = 0
     while len(lines) < 3000:
+        if lines and not writer.stdin.closed:
+            writer.stdin.write(b"\n")
+            writer.stdin.close()
         ended = writer.poll() is not None
         new, position = lines_after(file, position)
         lines, polls = lines + new, polls + bool(new)

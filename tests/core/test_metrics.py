@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from realm.core import metrics
 from realm.core.jsonl import rotated
 from realm.core.metrics import MetricsWriter, read_metrics
 
@@ -82,11 +83,35 @@ def test_a_row_without_a_step_is_refused(tmp_path: Path, row: dict[str, object])
         MetricsWriter(tmp_path, "trainer").write(row)
 
 
-def test_rows_that_a_full_disk_swallows_are_counted(tmp_path: Path) -> None:
-    (tmp_path / "trainer.jsonl").symlink_to("/dev/full")
+def test_rows_wait_while_the_disk_is_full(tmp_path: Path) -> None:
+    file = tmp_path / "trainer.jsonl"
+    file.symlink_to("/dev/full")
     writer = MetricsWriter(tmp_path, "trainer")
     fight(writer, 1, 3, 1.0)
     writer.flush()
+    assert writer.lost_rows == 3
+    writer.rewind(to_step=2)
+    fight(writer, 3, 4, 2.0)
+    writer.flush()
+    assert writer.lost_rows == 6
+    file.unlink()
+    writer.flush()
+    assert losses(tmp_path) == {1: 1.0, 2: 1.0, 3: 2.0, 4: 2.0}
+    assert writer.lost_rows == 0
+
+
+def test_the_oldest_of_too_many_rows_that_wait_are_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "MOST_WAITING", 2)
+    file = tmp_path / "trainer.jsonl"
+    file.symlink_to("/dev/full")
+    writer = MetricsWriter(tmp_path, "trainer")
+    for step in range(1, 6):
+        fight(writer, step, step, 1.0)
+        writer.flush()
+    assert writer.lost_rows == 5
+    file.unlink()
+    writer.flush()
+    assert list(losses(tmp_path)) == [4, 5]
     assert writer.lost_rows == 3
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from realm.core.paths import DAEMONS, FORMAT_VERSION, PEOPLE, PLACES, Home, HomeError
+from realm.core.paths import DAEMONS, FORMAT_VERSION, PEOPLE, PLACES, SKILL_SERVERS, Home, HomeError
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def mode_of(path: Path) -> int:
 def test_every_place_a_program_asks_for_is_a_row_of_the_table() -> None:
     rows = {place.path for place in PLACES}
     asked = {name: value for name in vars(Home) if isinstance(value := getattr(Home, name), Path)}
-    assert len(asked) == 27
+    assert len(asked) == 29
     assert {str(path) for path in asked.values()} <= rows
 
 
@@ -31,7 +31,7 @@ def test_each_row_is_named_once_stays_inside_the_home_and_has_known_writers() ->
     for place in PLACES:
         assert not Path(place.path).is_absolute()
         assert ".." not in Path(place.path).parts
-        assert set(place.writers) <= {PEOPLE, *DAEMONS}
+        assert set(place.writers) <= {PEOPLE, *DAEMONS, SKILL_SERVERS}
         assert place.meaning
 
 

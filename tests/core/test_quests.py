@@ -404,7 +404,7 @@ def test_a_quest_is_reclaimed_from_wherever_a_hand_or_an_older_seal_left_it(queu
     lay(queue, state, result='{"steps": 3}')
     claimed = queue.reclaim(OLD)
     assert claimed == queue.reclaim(OLD) == queue.home.processing / OLD
-    assert names_in(claimed) == [".previous-result.json", "quest.jsonl"]
+    assert names_in(claimed) == [".previous-result.json", ".reclaimed", "quest.jsonl"]
 
 
 def test_a_lost_quest_cannot_be_reclaimed(queue: QuestQueue) -> None:
