@@ -1,3 +1,3 @@
 """The armory: heroes and the settings they are trained with. What other rooms may use is listed here."""
 
-__all__ = ["heroes", "quiet", "settings", "smithy"]
+__all__ = ["calibration", "heroes", "quiet", "settings", "smithy", "vram"]

@@ -9,7 +9,7 @@ import msgspec
 from filelock import FileLock
 from msgspec import UNSET, Struct
 
-from realm.armory.heroes import HERO_FILE, get_hero, load_hero
+from realm.armory.heroes import HERO_FILE, Hero, get_hero, load_hero
 from realm.core.config import Config, Training, config_of, load_config, read_raw, training_of
 from realm.core.files import write_whole
 from realm.core.locked import Locked, read_locked
@@ -62,7 +62,9 @@ class Settings:
         """Raises UnknownKey, ConfigError, HeroError."""
         known = {setting.key: setting for setting in self.effective()}
         if key not in known:
-            raise UnknownKey(f"{key} is unknown: the keys are {', '.join(known)}")
+            section = key[: key.find(".") + 1]
+            near = [one for one in known if one.startswith(section)] or known
+            raise UnknownKey(f"{key} is unknown: the keys are {', '.join(near)}")
         return known[key]
 
     def changed(self, key: str, value: Any) -> dict[str, Any]:
@@ -111,9 +113,14 @@ def version_of(home: Home) -> str:
 
 
 def training_of_hero(home: Home, config: Config) -> Training:
-    """The settings that the hero brings, as its model folder has them, else its file in configs/. Raises HeroError."""
+    """The settings that the hero brings. Raises HeroError."""
+    return hero_of(home, config).training
+
+
+def hero_of(home: Home, config: Config) -> Hero:
+    """As its model folder has it, else its file in configs/. Raises HeroError."""
     file = home.models / config.model_name / HERO_FILE
-    return (load_hero(file) if file.exists() else get_hero(config.model_name, home.configs)).training
+    return load_hero(file) if file.exists() else get_hero(config.model_name, home.configs)
 
 
 def _section(prefix: str, values: Struct, without: Struct, raw: dict[str, Any], origin: Origin) -> Iterator[Setting]:

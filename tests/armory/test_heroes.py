@@ -14,7 +14,7 @@ from realm.arena.battle.engine import Engine
 from realm.arena.battle.stream import cut_passes
 from realm.armory import heroes, smithy
 from realm.armory.heroes import HeroError, PretrainedModel, get_hero, hero_files, load_hero
-from realm.guild.trainers import get_trainer
+from realm.guild.skills import get_trainer
 
 GIB = 2**30
 
@@ -108,7 +108,7 @@ def test_dio_takes_a_step_with_random_weights_of_its_full_shape() -> None:
     weight = model.get_parameter("model.layers.27.mlp.down_proj.weight")
     before = weight.detach().clone()
     examples = [Example(list(ids), list(ids)) for ids in (range(10, 42), range(50, 98))]
-    result = engine.step(1, cut_passes(examples, hero.training.tokens_per_pass))
+    result = engine.step(1, cut_passes(examples, hero.training.tokens_per_pass, packed=True))
     assert result.applied
     assert result.loss == pytest.approx(torch.log(torch.tensor(151_936.0)).item(), rel=0.05)
     assert not torch.equal(weight, before)
