@@ -1,3 +1,3 @@
 """The arena: training. What other rooms may use is listed here."""
 
-__all__ = ["battle", "unlocking"]
+__all__ = ["battle", "intake", "unlocking"]

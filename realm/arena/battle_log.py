@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from realm.arena.battle.campaign import Campaign
-from realm.arena.battle.engine import StepResult
-from realm.arena.battle.speed import mfu
+from realm.arena.battle.learner import StepResult
 from realm.core.daemon import Frame
 from realm.core.events import EventLog
+from realm.core.game import STEPS_PER_LEVEL
 from realm.core.metrics import MetricsWriter
 from realm.core.paths import Home
 from realm.core.quests import QuestQueue
@@ -32,7 +32,6 @@ from realm.core.status import (
 )
 
 SPEED_STEPS = 50  # steps that the measured speed is averaged over
-STEPS_PER_LEVEL = 1000
 SPIKE_FROM_STEP = 100  # before, the average still falls fast
 SPIKE_FACTOR, SPIKE_RISE = 2.0, 0.5  # a spike is above this many times the smoothed loss, and so many nats above it
 
@@ -115,7 +114,7 @@ class BattleLog:
 
     def heartbeat(self, frame: Frame) -> None:
         """In the heartbeat thread."""
-        view = replace(self.view, waiting=len(self._queue.waiting()))
+        view = replace(self.view, waiting=self._queue.count_waiting())
         self.metrics.flush()
         training = self._training(frame, view)
         frame.status(_sentence(training))
@@ -171,10 +170,11 @@ class BattleLog:
             gradient_norm=result.gradient_norm if result else None,
             mask_ratio=view.mask_ratio,
             tokens_per_second=speed,
-            mfu=mfu(speed, self.parameters, self.peak) if speed and self.peak else None,
+            mfu=_mfu(speed, self.parameters, self.peak) if speed and self.peak else None,
             eta_seconds=self._eta(view),
             step_seconds=StepSeconds(**result.split) if result else None,
             memory_bytes=_resident_bytes(),
+            accelerator_memory_bytes=result.device_bytes if result else None,
             unsealed_minutes=view.unsealed_minutes,
             last_seal=view.last_seal,
             seals_of_a_day=view.seals_of_a_day,
@@ -188,9 +188,10 @@ class BattleLog:
         )
 
     def _lost(self) -> list[str]:
-        """What a full disk swallowed since this start."""
-        lost = {"metrics rows": self.metrics.lost_rows, "events": self.events.failed_writes}
-        return [f"{count:,} {what} could not be written, and are lost" for what, count in lost.items() if count]
+        """What a full disk keeps from its file, and what it swallowed since this start."""
+        rows, events = self.metrics.lost_rows, self.events.failed_writes
+        waiting = [f"{rows:,} metrics rows could not be written, and wait for space"] if rows else []
+        return waiting + ([f"{events:,} events could not be written, and are lost"] if events else [])
 
     def _battle(self, frame: Frame, view: View) -> BattleStatus:
         campaign, result = view.campaign, view.result
@@ -259,6 +260,11 @@ def _battle_state(view: View) -> str:
     if view.state == "starting":
         return "preparing"
     return "fighting" if view.campaign and view.campaign.active else "idle"
+
+
+def _mfu(tokens_per_second: float, parameters: int, peak: float) -> float:
+    """6 FLOPs per parameter and token, forward and backward (Kaplan et al. 2020, section 2.1)."""
+    return 6 * parameters * tokens_per_second / peak
 
 
 def _resident_bytes() -> int:

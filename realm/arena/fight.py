@@ -3,30 +3,46 @@
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
-import torch
 
 from realm.arena.battle import campaign as campaigns
 from realm.arena.battle.attempt import Attempt
 from realm.arena.battle.campaign import Campaign, Claim, Measured
 from realm.arena.battle.chat import Example
-from realm.arena.battle.engine import StepResult
 from realm.arena.battle.holdout import holdout_rule
 from realm.arena.battle.journal import Journal, Line
-from realm.arena.battle.loaded_hero import LoadedHero
+from realm.arena.battle.learner import LoadedHero, OutOfMemory, StepResult
+from realm.arena.battle.lookahead import Lookahead
 from realm.arena.battle.mask import BrokenMask, check_mask
 from realm.arena.battle.replay import Replay, same_place
 from realm.arena.battle.specs import BadLine, get_spec
 from realm.arena.battle.stream import Cursor, StreamedStep, cut_passes, steps
 from realm.arena.battle_log import BattleLog
+from realm.arena.intake.copying import SHORTAGES, Shortage
 from realm.arena.quest_board import QuestBoard
 from realm.arena.validation import Battle, Validation
 from realm.core.config import Training
 from realm.core.daemon import Frame
-from realm.core.quests import Finding
+from realm.core.quests import QUEST_FILE, Finding, Quest, read_meta
 
 DROPS_ALLOWED = 2  # of one claim; the third ends it
+NEAR_END = 2**20  # bytes of a quest that are left when the next one is prepared
+
+Looks = tuple[int, int, int]  # of a file: inode, bytes, nanoseconds of its last change
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a stream is a function of."""
+
+    cursor: Cursor
+    looks: Looks
+    schema_id: str
+    training: Training
 
 
 class Fight:
@@ -50,8 +66,13 @@ class Fight:
         self._attempt, self._validation, self._hero = attempt, validation, hero
         self._lost = self.replay.lost_claims
         self._stream: Iterator[StreamedStep] | None = None
+        self._looks: Looks | None = None  # of the stream's file when it was opened
+        self._lookahead = Lookahead()
+        self._prepared: tuple[Source, Iterator[StreamedStep]] | None = None  # of the quest that may be claimed next
+        self._left = 0  # bytes of the active claim's quest after the last step
+        self.shortage: str | None = None  # why the active claim's folder cannot be taken now
         log.of_campaign(self._campaign_id())
-        hero.engine.adopt(campaign.training)
+        hero.learner.adopt(campaign.training)
 
     def _campaign_id(self) -> str:
         """Named by the seal, else by the journal's first line, which a new campaign writes."""
@@ -111,7 +132,7 @@ class Fight:
         self.campaign = msgspec.structs.replace(self.campaign, journal_seq=max(seq, self.campaign.journal_seq))
 
     def _adopt(self, training: Training) -> None:
-        self._hero.engine.adopt(training)
+        self._hero.learner.adopt(training)
         self.campaign = msgspec.structs.replace(self.campaign, training=training)
         self._frame.config_hash = training.digest
 
@@ -120,32 +141,75 @@ class Fight:
     def claim(self, claim: Claim) -> None:
         """Takes a waiting quest: its first step comes next."""
         self.journal.append("claim", self.campaign.position, claim=msgspec.to_builtins(claim))
-        self._begin(claim)
+        self._begin(claim, is_checked=True)
         self._reached()
 
-    def _begin(self, claim: Claim) -> None:
+    def _begin(self, claim: Claim, *, is_checked: bool = False) -> None:
         self.campaign = campaigns.begin(self.campaign, claim)
         self._adopt(claim.training)
         self._frame.log("claim", quest=claim.quest, number=claim.number, step=self.campaign.step)
         self._log.events.emit("quest.claimed", f"{claim.quest} is fought", claim=claim.number)
         self._log.rest()
-        self.open_stream()
+        self.open_stream(is_checked=is_checked)
 
-    def open_stream(self) -> None:
-        """The active claim's steps from the cursor on; again after a start, once folders lie where they belong."""
-        self._stream = None
+    def open_stream(self, *, is_checked: bool = False) -> None:
+        """The active claim's steps from the cursor on; again after a start, once folders lie where they belong.
+
+        `is_checked`: the quest was compared with its digest just now.
+        """
+        self._stream = self.shortage = None
         claim, cursor = self.campaign.active, self.campaign.cursor
         if claim is None or cursor is None:
             return
-        file = None if claim.number in self._lost else self._board.take(claim)
-        if file is None:
-            self._lose(claim)
+        try:
+            again = self._board.asked_again(claim, self.campaign.id)
+            file = None if claim.number in self._lost else again or self._board.take(claim)
+            if file is None:
+                self._lose(claim)
+                return
+            if not is_checked and (change := self._board.changed(claim, file)):
+                self.decide("fail", reason=change)
+                return
+            self._looks = _looks(file)
+        except FileNotFoundError:  # a hand moved it just now
+            self.open_stream()
+            return
+        except OSError as error:
+            if error.errno not in SHORTAGES:
+                raise
+            self.shortage = f"{claim.quest} cannot be brought to queue/processing: {Shortage.of(error)}"
             return
         training = self.campaign.training
-        held_out = holdout_rule(training.holdout)
-        chat, spec = self._hero.chat, get_spec(claim.schema_id)
-        self._validation.begin(Battle(file, spec, chat, training))
-        self._stream = steps(file, cursor, chat=chat, spec=spec, training=training, held_out=held_out)
+        source = Source(cursor, self._looks, claim.schema_id, training)
+        prepared, self._prepared = self._prepared, None
+        self._stream = prepared[1] if prepared and prepared[0] == source else self._streamed(file, source)
+        self._validation.begin(Battle(file, get_spec(claim.schema_id), self._hero.chat, training))
+
+    def _streamed(self, file: Path, source: Source) -> Iterator[StreamedStep]:
+        """Its first window is begun at once, in another thread."""
+        return steps(
+            file,
+            source.cursor,
+            chat=self._hero.chat,
+            spec=get_spec(source.schema_id),
+            training=source.training,
+            held_out=holdout_rule(source.training.holdout),
+            ready=self._lookahead.one_ahead,
+        )
+
+    @property
+    def wants_next(self) -> bool:
+        """The active claim is near its end, and nothing is prepared for the time after it."""
+        claim = self.campaign.active
+        return bool(claim and claim.epoch == claim.epochs and self._left < NEAR_END and not self._prepared)
+
+    def prepare(self, quest: Quest, training: Training) -> None:
+        """Begins to read and tokenise a waiting quest; if another is claimed, or it has changed, in vain."""
+        file = quest.path / QUEST_FILE
+        with suppress(OSError, ValueError):  # its claim tells what is wrong with it
+            schema_id = read_meta(quest.path).schema_id
+            source = Source(Cursor(self.campaign.last_claim + 1), _looks(file), schema_id, training)
+            self._prepared = source, self._streamed(file, source)
 
     def _lose(self, claim: Claim) -> None:
         if claim.number not in self._lost:
@@ -204,21 +268,22 @@ class Fight:
             tokens=result.tokens,
             labelled_tokens=result.labelled_tokens,
             examples=len(examples),
+            device_bytes=result.device_bytes,
         )
         self.campaign = campaigns.stepped(self.campaign, streamed.after, streamed.counts, measured)
+        self._left = claim.size - streamed.bytes_done
         self._validate()
         self._log.stepped(self.campaign, result, mask_ratio, streamed.bytes_done)
 
     def _trained(self, examples: list[Example]) -> StepResult:
         """One optimizer step, in smaller passes after each out-of-memory error. Raises it if none is smaller."""
-        engine = self._hero.engine
         while True:
-            own = self.campaign.training.tokens_per_pass
-            budget = min(self.campaign.tokens_per_pass or own, own)
+            training = self.campaign.training
+            budget = min(self.campaign.tokens_per_pass or training.tokens_per_pass, training.tokens_per_pass)
+            passes = cut_passes(examples, budget, packed=training.packed)
             try:
-                return engine.step(self.campaign.step + 1, cut_passes(examples, budget))
-            except torch.OutOfMemoryError as error:
-                engine.forget_gradients()
+                return self._hero.learner.step(self.campaign.step + 1, passes)
+            except OutOfMemory as error:
                 if budget // 2 < max(len(example.ids) for example in examples):
                     raise
                 self.decide("split", tokens_per_pass=budget // 2, reason=str(error)[:200])
@@ -228,8 +293,15 @@ class Fight:
         if claim.epoch < claim.epochs:
             self.campaign = campaigns.next_epoch(self.campaign, cursor)
             self.open_stream()
-        elif self._board.queue.find(claim.quest) is None:  # a hand removed it while its open file was read to the end
+            return
+        quest = self._board.queue.find(claim.quest)
+        if quest is None:  # a hand removed it while its open file was read to the end
             self._lose(claim)
+            return
+        file = quest.path / QUEST_FILE
+        touched = not file.exists() or _looks(file) != self._looks
+        if touched and (change := self._board.changed(claim, file)):
+            self.decide("fail", reason=change)
         else:
             self._end("completed")
 
@@ -240,7 +312,8 @@ class Fight:
         self._reached()
         self._frame.log("drop", step=self.campaign.step, reason=reason)
         claim = self.campaign.claims[-1]
-        self._log.events.emit("step.dropped", reason, claim=claim.number, key=str(line.seq))
+        at = {"step": self.campaign.step}  # the last one before it, as no step was counted
+        self._log.events.emit("step.dropped", reason, claim=claim.number, key=str(line.seq), data=at)
 
     def _pass_over(self, reason: str) -> None:
         """A step that the journal says was dropped."""
@@ -257,10 +330,6 @@ class Fight:
         if filed:
             self.campaign = campaigns.filed(self.campaign, filed)
 
-    def checkpointed(self) -> None:
-        """A checkpoint of this step is being made."""
-        self.campaign = msgspec.structs.replace(self.campaign, last_checkpoint_step=self.campaign.step)
-
     def _validate(self) -> None:
         every = self.campaign.training.eval_steps
         if every and self.campaign.step % every == 0:
@@ -269,10 +338,16 @@ class Fight:
     def validate_now(self) -> None:
         """Measures the validation loss of these weights, if there is anything to validate on."""
         if self._validation.passes:
-            loss = self._hero.engine.validation_loss(self._validation.passes)
+            loss = self._hero.learner.validation_loss(self._validation.passes)
             self.campaign = msgspec.structs.replace(
                 self.campaign, validation_loss=loss, validation_step=self.campaign.step
             )
+
+
+def _looks(file: Path) -> Looks:
+    """Differs once somebody wrote to it. Raises FileNotFoundError."""
+    found = file.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _finding(error: BadLine | BrokenMask) -> Finding:

@@ -12,6 +12,7 @@ from realm.arena.battle.specs import get_spec
 from realm.arena.intake.lineage import history_data
 from realm.core.config import Training
 from realm.core.files import sha256_of
+from realm.core.game import GOLD_PER_QUEST
 from realm.core.history import EndedQuest, History
 from realm.core.quests import QUEST_FILE, Quest, QuestGone, QuestMetaError, QuestQueue, read_meta
 
@@ -34,7 +35,7 @@ class QuestBoard:
         What may not be read waits, and `problem` says why.
         """
         self.problem = None
-        for quest in self.queue.waiting():
+        for quest in self.queue.in_turn():
             if quest.name in unfiled:
                 continue
             try:
@@ -69,12 +70,42 @@ class QuestBoard:
             )
         return None
 
+    def first_waiting(self, unfiled: set[str]) -> Quest | None:
+        """What `next_claim` would look at first."""
+        return next((quest for quest in self.queue.in_turn() if quest.name not in unfiled), None)
+
     def take(self, claim: Claim) -> Path | None:
         """The claim's quest file, its folder brought to processing/ from wherever it lies; None if it is nowhere."""
         try:
             return self.queue.reclaim(claim.quest) / QUEST_FILE
         except QuestGone:
             return None
+
+    def is_filed(self, claim: Claim, campaign_id: str) -> bool:
+        """Whether history has its end, also if an older seal does not."""
+        return self._history.holds(campaign_id, claim.number, claim.quest)
+
+    def asked_again(self, claim: Claim, campaign_id: str) -> Path | None:
+        """The file of a claim that was filed and is replayed, if its quest waits again: a person's wish. It stays."""
+        if not self.is_filed(claim, campaign_id):
+            return None
+        found = self.queue.find(claim.quest)
+        return found.path / QUEST_FILE if found and found.priority and not found.is_reclaimed else None
+
+    def changed(self, claim: Claim, file: Path) -> str | None:
+        """What a hand did to the claim's quest file since it was claimed; None if nothing.
+
+        Raises FileNotFoundError if its folder was moved just now.
+        """
+        try:
+            digest = sha256_of(file)
+        except FileNotFoundError:
+            if file.parent.exists():
+                return f"{QUEST_FILE} was removed while it was trained"
+            raise
+        if digest == claim.sha256:
+            return None
+        return f"{QUEST_FILE} was changed while it was trained: its SHA-256 is {digest}"
 
     def release_unclaimed(self, campaign: Campaign, journalled: set[str]) -> list[str]:
         """Sends back what lies in processing/ without a line in the journal; returns the names."""
@@ -89,8 +120,8 @@ class QuestBoard:
     def file(self, claim: Claim, campaign_id: str, seal: str) -> None:
         """An ended claim that a seal covers: verdict, folder, history line."""
         verdict = msgspec.json.format(msgspec.json.encode(_result(claim, seal)), indent=2)
-        if claim.outcome != "lost" and not self._history.holds(campaign_id, claim.number, claim.quest):
-            self._bring_back(claim.quest)  # one that was filed before and waits again was asked for by a person
+        if claim.outcome != "lost" and not self.asked_again(claim, campaign_id):
+            self._bring_back(claim.quest)
         folder = self._ended_folder(claim, verdict)
         assert claim.outcome != "open"
         self._history.append(
@@ -132,25 +163,24 @@ class QuestBoard:
     def _fail_unread(self, quest: Quest, reason: str) -> None:
         """What is no longer what the queue-watcher let in is not trained."""
         self.queue.claim(quest.name)
-        verdict = {"reason": reason, "how_to_mend": "drop the file again", "findings": [], "total": 0}
-        self.queue.fail(quest.name, msgspec.json.format(msgspec.json.encode(verdict), indent=2))
-        ended_at = datetime.now(UTC)
-        self._history.append(
+        self._history.append(  # first, as a start sends back what lies in processing/: then this comes again
             EndedQuest(
                 claim=None,
                 quest=quest.name,
                 outcome="failed",
-                ended_at=ended_at,
+                ended_at=datetime.now(UTC),
                 priority=quest.priority,
                 reason=reason,
             )
         )
+        verdict = {"reason": reason, "how_to_mend": "drop the file again", "findings": [], "total": 0}
+        self.queue.fail(quest.name, msgspec.json.format(msgspec.json.encode(verdict), indent=2))
         self._tell(quest.name, reason)
 
 
 def _result(claim: Claim, seal: str) -> dict[str, Any]:
     mean = claim.loss_sum / claim.labelled_tokens if claim.labelled_tokens else None
-    gold = 100 * (claim.outcome == "completed")
+    gold = GOLD_PER_QUEST * (claim.outcome == "completed")
     return {**msgspec.to_builtins(claim), "total": len(claim.findings), "mean_loss": mean, "seal": seal, "gold": gold}
 
 

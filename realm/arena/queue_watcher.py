@@ -2,20 +2,23 @@
 
 NAME       realm run queue-watcher
 READS      inbox/ (*.jsonl, *.jsonl.gz, *.jsonl.zst, each with an X.jsonl.meta.json if it has one), config.json,
-           models/<hero>/ (tokenizer.json, hero.yaml), queue/ and history/ (for twins and lineage)
-WRITES     .staging/, queue/{high,normal,low}/ and queue/failed/ (new quests only), status/queue-watcher.json,
-           status/data_lineage.json, events/queue-watcher.jsonl, history/queue-watcher.jsonl (refused drops);
+           models/<hero>/ (tokenizer.json, hero.yaml), queue/ and history/ (for twins and lineage),
+           control/orders/queue-watcher/ (move, retry, remove: see quest_orders)
+WRITES     .staging/, queue/{high,normal,low}/ and queue/failed/ (new quests, and what orders ask of others),
+           status/queue-watcher.json, status/data_lineage.json, events/queue-watcher.jsonl,
+           history/queue-watcher.jsonl (refused drops), control/orders/queue-watcher/done/ (answers);
            removes from inbox/ what became a quest, its sidecar, and folders that this left empty
 SIGNALS    TERM, INT: drops what is half copied and ends; a second one: the end at once. Either way the drop stays
 STATES     starting, idle, working (a drop is copied and checked), waiting (problems says for what), stopping, ended
-LOG LINES  ready, admit, refuse, wait (disk space or leave to write is missing: drops stay in the inbox, nothing is
-           refused for it), config (config.json is invalid), status, and those of every daemon
+LOG LINES  ready, admit, refuse, order, wait (disk space or leave to write is missing: drops stay in the inbox,
+           nothing is refused for it), config (config.json is invalid), status, and those of every daemon
 RECOVERY   half-made quests in .staging/ are removed; a drop whose quest was published before a crash is only removed
 """
 
 import contextlib
 import hashlib
 import math
+import os
 import shutil
 import signal
 import threading
@@ -25,15 +28,18 @@ from pathlib import Path
 import msgspec
 
 from realm.arena.intake.admission import Admission
-from realm.arena.intake.current_config import CurrentConfig
 from realm.arena.intake.gate import Gate
 from realm.arena.intake.gatekeepers.hero import CurrentMeasure
 from realm.arena.intake.hints import Hints
 from realm.arena.intake.inbox import Inbox, Look
 from realm.arena.intake.register import Register
 from realm.arena.pruning import prune_ended
+from realm.arena.quest_orders import QuestOrders
 from realm.core.config import Config, Gatekeepers
+from realm.core.control import Control
+from realm.core.current_config import CurrentConfig
 from realm.core.daemon import Frame
+from realm.core.history import DamagedHistory
 from realm.core.paths import Home, HomeError
 from realm.core.paths import home as chosen_home
 from realm.core.quests import PRIORITIES, STATES, QuestQueue
@@ -68,6 +74,7 @@ class QueueWatcher:
             is_stopping=frame.stopping.is_set,
             on_copied=self.wake.set,
         )
+        self.orders = QuestOrders(NAME, Control(home), self.queue, frame.log)
         self.hints = Hints(self.wake)
         self.inbox = Inbox(home.inbox, on_folder=self.hints.watch)
         self.seen = Look()
@@ -83,7 +90,8 @@ class QueueWatcher:
         while not self.frame.stopping.is_set():
             self.frame.tick("step")
             self._look()
-            is_through = self._work_through(self.seen)
+            obeyed_all = self.orders.obey()
+            is_through = self._work_through(self.seen) and obeyed_all
             self._sum_up()
             if is_through:
                 show.news()
@@ -108,6 +116,7 @@ class QueueWatcher:
         self.looked_at = time.monotonic()
         with contextlib.suppress(FileNotFoundError, PermissionError):
             self.hints.watch(self.home.root)  # for config.json
+            self.hints.watch(self.home.orders / NAME)
         earlier = self.config.value
         if self.config.look():
             self._tell_of_config(earlier)
@@ -127,7 +136,7 @@ class QueueWatcher:
 
     def _sum_up(self) -> None:
         self.gate.forget_all_but(self.seen.finished)
-        others = (self.config.problem, self.measure.problem, self.hints.problem)
+        others = (self.config.problem, self.measure.problem, self.hints.problem, self.orders.problem)
         self.problems = [
             *dict.fromkeys(self.gate.problems),
             *(problem for problem in others if problem),
@@ -242,7 +251,13 @@ def main(home: Path) -> None:
     show = Show(realm)
     with Frame(NAME, realm.locks, interval_s=INTERVAL, on_heartbeat=show.write) as frame:
         frame.tick("load")
-        QueueWatcher(realm, frame).run(show)
+        realm.sweep()
+        try:
+            watcher = QueueWatcher(realm, frame)
+        except DamagedHistory as error:
+            frame.log("cannot-start", reason=error)
+            raise SystemExit(os.EX_CONFIG) from None
+        watcher.run(show)
         show.write(frame)
 
 

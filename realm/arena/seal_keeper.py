@@ -1,20 +1,20 @@
-"""When the trainer seals, what a seal brings about, and the checkpoints made from seals."""
+"""When the trainer seals, and what a seal brings about."""
 
+import time
 from collections import deque
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from realm.arena.battle.campaign import Campaign
-from realm.arena.battle.checkpoint import retire, write_checkpoint
 from realm.arena.battle.journal import Journal
-from realm.arena.battle.loaded_hero import LoadedHero
-from realm.arena.battle.sealer import Sealer, SealReport
-from realm.arena.battle.snapshot import Snapshot, take_snapshot
+from realm.arena.battle.learner import LoadedHero, Snapshot
+from realm.arena.battle.sealed_state import SealedState
+from realm.arena.battle.sealer import RETRY_SECONDS, Sealer, SealReport
 from realm.arena.battle_log import BattleLog
+from realm.arena.checkpoint_maker import CheckpointMaker
+from realm.arena.intake.copying import SHORTAGES, Shortage
 from realm.arena.pruning import prune_ended
 from realm.arena.quest_board import QuestBoard
-from realm.core.checkpoint_ledger import CheckpointLedger, CheckpointRecord
 from realm.core.config import Config
 from realm.core.daemon import Frame
 from realm.core.events import tail
@@ -40,11 +40,15 @@ class SealKeeper:
         hero: LoadedHero,
         journal: Journal,
     ):
-        self._frame, self._home, self._log, self._board = frame, home, log, board
-        self._config, self._model_folder, self._hero, self._journal = config, model_folder, hero, journal
-        self._sealer = Sealer(home.seals, config.seals, _last_number(home.seals))
-        self._ledger = CheckpointLedger(home.current_model)
+        self._frame, self._log, self._board = frame, log, board
+        self._config, self._hero, self._journal = config, hero, journal
+        self._sealer = Sealer(home.seals, config.seals, _last_number(home.seals), log.metrics.settle)
+        self.checkpoints = CheckpointMaker(frame, home, log, model_folder, hero.fingerprint)
         self._sealed: Campaign | None = None
+        self._unfiled: tuple[Campaign, str] | None = None  # ended claims that a seal covers, and its name
+        self._file_at = 0.0  # monotonic
+        self._oldest_seal = 0  # number of the older one that is kept; 0: there is one
+        self._filing_problem: str | None = None
         self._written = deque(_sealed_lately(home.events))
         self._written_bytes = sum(size for _, size in self._written)
         self._told_problem: str | None = None
@@ -61,17 +65,23 @@ class SealKeeper:
         return self._sealer.problem
 
     @property
+    def problems(self) -> tuple[str, ...]:
+        """Why something that is due is not written."""
+        return tuple(filter(None, (self.problem, self.checkpoints.problem, self._filing_problem)))
+
+    @property
     def unsealed_minutes(self) -> float:
         return self._sealer.unsealed_minutes
 
-    @property
-    def is_overdue(self) -> bool:
-        """A full disk has kept seals away for longer than the settings allow."""
-        return self.problem is not None and self.unsealed_minutes >= self._config.seals.max_unsealed_minutes
+    def is_overdue(self, campaign: Campaign) -> bool:
+        """A full disk has kept seals away for longer, or for more quests, than the settings allow."""
+        seals = self._config.seals
+        too_much = self.unsealed_minutes >= seals.max_unsealed_minutes or len(campaign.claims) > seals.max_open_claims
+        return self.problem is not None and too_much
 
     def covers(self, campaign: Campaign) -> bool:
-        """Nothing happened since the newest seal."""
-        return campaign.same_moment(self._sealed)
+        """Nothing was trained since the newest seal, or ever; what was decided, the journal knows."""
+        return not campaign.last_claim or campaign.same_moment(self._sealed)
 
     def start_if_due(self, campaign: Campaign, *, is_dry: bool = False) -> None:
         """`is_dry`: the queue has been empty for a while, so a seal now costs no training."""
@@ -84,8 +94,8 @@ class SealKeeper:
             return
         self.asked = not self.covers(campaign) and not self._start(campaign)
 
-    def _start(self, campaign: Campaign, then: Callable[[SealReport], None] = lambda report: None) -> bool:
-        started = self._sealer.start(self._snapshot(campaign), then)
+    def _start(self, campaign: Campaign) -> bool:
+        started = self._sealer.start(self._snapshot(campaign))
         self._tell_problem()
         return started
 
@@ -110,25 +120,55 @@ class SealKeeper:
 
     def land(self, *, wait: bool = False) -> set[int]:
         """If a seal has become durable: files the claims it covers, returns their numbers."""
+        was_busy = self._sealer.busy
         report = self._sealer.finished(wait=wait)
         self._tell_problem()
-        if report is None:
-            return set()
-        seal, sealed = report.seal, report.snapshot.state.campaign
-        self._sealed = sealed
-        oldest = self._sealer.forget_covered(self._journal)  # first, as it frees what filing may need
-        self.file(sealed, seal.folder.name)
-        self._prune(oldest)
+        if was_busy and not self._sealer.busy:
+            self.checkpoints.end(self.problem)
+        if report:
+            self._landed(report)
+        return self._file_covered()
+
+    def _landed(self, report: SealReport) -> None:
+        seal, self._sealed = report.seal, report.snapshot.state.campaign
+        self._oldest_seal = self._sealer.forget_covered(self._journal)  # first, as it frees what filing may need
+        self._unfiled, self._file_at = (self._sealed, seal.folder.name), 0.0
         self._frame.log("seal", name=seal.folder.name, bytes=seal.size, seconds=f"{report.seconds:.2f}")
         text = f"sealed at step {seal.step:,}"
         self._log.events.emit("seal.written", text, step=seal.step, key=seal.folder.name, data={"bytes": seal.size})
         self._written.append((datetime.now(UTC), seal.size))
         self._written_bytes += seal.size
         self._log.show(unsealed_minutes=0.0, last_seal=_last_seal(report))
+
+    def _file_covered(self) -> set[int]:
+        """Numbers of the ended claims that are now where they belong; on a full disk they wait."""
+        if self._unfiled is None or time.monotonic() < self._file_at:
+            return set()
+        sealed, seal_name = self._unfiled
+        try:
+            self._file(sealed, seal_name)
+        except OSError as error:
+            if error.errno not in SHORTAGES:
+                raise
+            self._file_at = time.monotonic() + RETRY_SECONDS
+            self._tell_filing(f"ended quests wait in queue/processing: {Shortage.of(error)}")
+            return set()
+        self._unfiled = None
+        self._tell_filing(None)
+        self._prune(self._oldest_seal)
         return {claim.number for claim in sealed.ended}
 
-    def file(self, sealed: Campaign, seal_name: str) -> None:
-        """Ended claims that a seal covers go where they belong. Again is harmless."""
+    def _tell_filing(self, problem: str | None) -> None:
+        """Once when quests cannot be filed, and once when they can again."""
+        if problem and not self._filing_problem:
+            self._frame.log("wait", reason=problem)
+            self._log.events.emit("resource.short", problem)
+        elif self._filing_problem and not problem:
+            self._log.events.emit("resource.back", "ended quests are filed again")
+        self._filing_problem = problem
+
+    def _file(self, sealed: Campaign, seal_name: str) -> None:
+        """Again is harmless."""
         for claim in sealed.ended:
             self._board.file(claim, sealed.id, seal_name)
             if claim.outcome in ("completed", "failed"):
@@ -145,17 +185,22 @@ class SealKeeper:
             if names := prune_ended(self._board.queue, end, self._config.retention, oldest_seal):
                 self._frame.log("prune", folder=end, quests=len(names))
 
-    def resumed_from(self, campaign: Campaign) -> None:
-        """The newest seal holds this."""
-        self._sealed = campaign
+    def resumed_from(self, campaign: Campaign, seal_name: str) -> set[int]:
+        """The newest seal holds this; returns the numbers filed."""
+        self._sealed, self._unfiled = campaign, (campaign, seal_name)
+        return self._file_covered()
 
     def checkpoint(self, campaign: Campaign) -> set[int]:
-        """Begins a seal from which a checkpoint is made, unless this step has one; returns the numbers filed."""
-        if any(record.step == campaign.step for record in self._ledger.list_all()):
-            return set()
+        """Begins a seal from which a checkpoint is made, where there is space for both; returns the numbers filed."""
         self._frame.tick("seal")
         filed = self.land(wait=True)
-        self._start(campaign, then=self._make_checkpoint)
+        snapshot = self._snapshot(campaign)
+        shortage = self._sealer.shortage(snapshot.size + self.checkpoints.size)
+        self.checkpoints.begin(campaign.step, shortage)
+        if shortage:
+            self.checkpoints.end(None)
+        else:
+            self._sealer.start(snapshot, then=lambda report: self.checkpoints.make(report, self._config.retention))
         return filed
 
     def written_in_a_day(self) -> SealBudget:
@@ -164,53 +209,9 @@ class SealKeeper:
             self._written_bytes -= self._written.popleft()[1]
         return SealBudget(written=self._written_bytes, allowed=self._sealer.budget)
 
-    def newest_checkpoint(self) -> str | None:
-        latest = self._ledger.get_latest()
-        return latest.canonical_name if latest else None
-
     def _snapshot(self, campaign: Campaign) -> Snapshot:
         self._log.metrics.flush()  # a seal must not cover steps whose rows a kill could still take
-        return take_snapshot(self._hero.engine, campaign, self._hero.fingerprint)
-
-    def _make_checkpoint(self, report: SealReport) -> None:
-        """In the sealer's thread, from the seal's own copy of the weights."""
-        campaign = report.snapshot.state.campaign
-        try:
-            record = self._write_checkpoint(report)
-            retired = retire(self._ledger, self._config.retention, campaign.training.checkpoint_steps)
-            self._ledger.write_index(self._home.status / "checkpoint_ledger.json")
-        except OSError as error:  # the seal holds the same weights: no training is lost
-            self._frame.log("wait", reason=f"checkpoint not written: {error}")
-            self._log.events.emit("resource.short", f"a checkpoint was not written: {error}", key=str(error))
-            return
-        self._frame.log("checkpoint", name=record.canonical_name, retired=", ".join(retired) or None)
-        self._log.events.emit("checkpoint.saved", record.canonical_name, step=record.step)
-        self._log.show(newest_checkpoint=record.canonical_name)
-
-    def _write_checkpoint(self, report: SealReport) -> CheckpointRecord:
-        sealed = report.snapshot.state.campaign
-        claim = sealed.claims[-1]
-        return write_checkpoint(
-            self._home.current_model,
-            self._hero.engine.model,
-            report.snapshot.weights,
-            self._model_folder,
-            sealed.training.checkpoint_dtype,
-            step=sealed.step,
-            train_loss=sealed.loss,
-            val_loss=sealed.validation_loss if sealed.validation_step == sealed.step else None,
-            learning_rate=sealed.learning_rate,
-            epoch=float(claim.epoch),
-            accuracy=None,
-            training_files=[one.quest for one in sealed.claims],
-            skill_name=claim.skill,
-            skill_level=claim.level,
-            total_examples=sealed.totals.examples,
-            total_tokens=sealed.totals.tokens,
-            hero=sealed.hero,
-            config_hash=sealed.training.digest,
-            fingerprint=self._hero.fingerprint,
-        )
+        return self._hero.learner.snapshot(SealedState(campaign=campaign, fingerprint=self._hero.fingerprint))
 
 
 def _last_number(seals: Path) -> int:

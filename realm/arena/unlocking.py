@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from shutil import copytree
+from shutil import copytree, rmtree
 from typing import Any
 
 import msgspec
@@ -45,6 +45,7 @@ def unlock(settings: Settings, key: str, value: Any) -> Path:
     home = settings.home
     content = settings.changed(key, value)
     with _no_trainer(home):
+        _sweep(home)
         locked = read_locked(home.current_model)
         if locked is None or key not in LOCKED_KEYS.values() or not locked.changes(settings.binding(content)):
             raise NotLocked(f"{key} is not locked at another value: `realm config set {key} {value}` does")
@@ -58,7 +59,7 @@ def unlock(settings: Settings, key: str, value: Any) -> Path:
             seal=seal.folder.name if seal else None,
             ends_campaign=ends,
         )
-        backup = _free_name(home, record)
+        backup = (_begun(home) if ends else None) or _free_name(home, record)
         if ends:
             settings.write(content)
             _move_campaign(home, backup, record)
@@ -83,14 +84,37 @@ def _no_trainer(home: Home) -> Iterator[None]:
 def _free_name(home: Home, record: BackupRecord) -> Path:
     step = record.seal.partition("-")[0] if record.seal else "0"
     stamp = record.made_at.replace("-", "").replace(":", "")
-    return home.vault / "backups" / f"{stamp}-{record.locked.model_name}-step-{step}"
+    backup = home.vault / "backups" / f"{stamp}-{record.locked.model_name}-step-{step}"
+    while backup.exists():
+        backup = backup.with_name(f"{backup.name}-again")
+    return backup
+
+
+def _begun(home: Home) -> Path | None:
+    """A backup into which a campaign was to be moved when a kill came."""
+    for file in (home.vault / "backups").glob(f"[!.]*/{RECORD}"):
+        ends = msgspec.json.decode(file.read_bytes()).get("ends_campaign")
+        if ends and not (file.parent / "current_model").exists():
+            return file.parent
+    return None
+
+
+def _sweep(home: Home) -> None:
+    """Removes backups that a kill left half copied."""
+    for leftover in (home.vault / "backups").glob(".*-step-*"):
+        rmtree(leftover)
+
+
+def _staged(backup: Path, record: BackupRecord) -> Path:
+    staging = backup.with_name(f".{backup.name}")
+    staging.mkdir()
+    write_whole(staging / RECORD, msgspec.json.encode(record))
+    return staging
 
 
 def _copy_seal(backup: Path, record: BackupRecord, seal: Seal | None) -> None:
     """A whole copy, so that nothing that befalls the original befalls it too."""
-    staging = backup.with_name(f".{backup.name}")
-    staging.mkdir()
-    write_whole(staging / RECORD, msgspec.json.encode(record))
+    staging = _staged(backup, record)
     if seal:
         copytree(seal.folder, staging / "current_model" / "seals" / seal.folder.name)
     publish_folder(staging, backup)
@@ -98,10 +122,12 @@ def _copy_seal(backup: Path, record: BackupRecord, seal: Seal | None) -> None:
 
 def _move_campaign(home: Home, backup: Path, record: BackupRecord) -> None:
     """The journey lies aside as it was, its curves with it; the home is ready for a new one."""
-    backup.mkdir()
-    write_whole(backup / RECORD, msgspec.json.encode(record))
+    if not backup.exists():
+        publish_folder(_staged(backup, record), backup)
+    fsync_directory(backup.parent)  # one that a kill left may not be durable, and the campaign moves into it
     for folder in (home.metrics, home.current_model):  # the model last: until then the campaign is still here
-        folder.rename(backup / folder.name)
+        if not (backup / folder.name).exists():  # a kill may have come between the two
+            folder.rename(backup / folder.name)
         fsync_directory(backup)
         fsync_directory(folder.parent)
     home.create()

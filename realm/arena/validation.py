@@ -70,13 +70,13 @@ class Validation:
         if not examples:
             mend = "shorten some of them"
             raise BadLine(f"every line is longer than max_length ({battle.training.max_length} tokens)", mend)
-        return cut_passes(examples, battle.training.tokens_per_pass)
+        return cut_passes(examples, battle.training.tokens_per_pass, packed=battle.training.packed)
 
     def _held_out(self, battle: Battle) -> Step:
         rule = holdout_rule(battle.training.holdout)
         whole = windows(battle.quest, Cursor(claim=0))
         examples = validation_examples(whole, rule, battle.chat, battle.spec, battle.training)
-        return cut_passes(examples, battle.training.tokens_per_pass)
+        return cut_passes(examples, battle.training.tokens_per_pass, packed=battle.training.packed)
 
 
 def _head(file: Path) -> Window:

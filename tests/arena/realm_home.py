@@ -4,7 +4,6 @@ import hashlib
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import msgspec
 
 from realm.core.paths import Home
 from realm.core.quests import QUEST_FILE, QuestMeta, QuestQueue, new_name, write_meta
+from tests.arena.preloaded import Life
 
 FAST = {
     "batch_size": 2,
@@ -72,11 +72,11 @@ def put_quest(
     return quest
 
 
-def start(daemon: str, home: Home, before: str = "") -> subprocess.Popen[bytes]:
+def start(daemon: str, home: Home, before: str = "") -> Life:
     """The daemon as a process of its own; `before` is Python that injects a fault into it."""
     code = RUN.format(daemon=daemon, home=str(home.root), before=before)
     with (home.logs / f"{daemon}.log").open("ab") as log:
-        return subprocess.Popen([sys.executable, "-c", code], stderr=log, stdout=log)
+        return Life(code, log.fileno())
 
 
 def log_of(home: Home, daemon: str = "trainer") -> str:
@@ -84,7 +84,7 @@ def log_of(home: Home, daemon: str = "trainer") -> str:
 
 
 @contextmanager
-def running(daemon: str, home: Home, before: str = "") -> Iterator[subprocess.Popen[bytes]]:
+def running(daemon: str, home: Home, before: str = "") -> Iterator[Life]:
     """The daemon, ended with SIGTERM (and with SIGKILL if that does not help) when the block is left."""
     process = start(daemon, home, before)
     try:

@@ -11,7 +11,7 @@ from realm.core.history import read_history
 from realm.core.metrics import read_metrics
 from realm.core.paths import Home
 from realm.core.quests import RESULT_FILE, QuestQueue, read_meta
-from realm.guild.trainers import get_trainer
+from realm.guild.skills import get_trainer
 from tests.arena.realm_home import eventually, log_of, make_home, running
 
 BIN = get_trainer("bin")

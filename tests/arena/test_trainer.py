@@ -1,20 +1,15 @@
 """The trainer as a process, on real homes: what it promises when it is killed, paused, skipped and changed."""
 
-import hashlib
 import os
-import random
 import shutil
 from pathlib import Path
 
-import msgspec
 import orjson
 import pytest
 import torch
 
-from realm.arena.battle.campaign import Claim
 from realm.arena.battle.chat import ChatTokenizer
 from realm.arena.battle.holdout import holdout_rule
-from realm.arena.battle.journal import Journal, Position
 from realm.arena.battle.seal import newest_verified
 from realm.arena.battle.snapshot import WEIGHTS
 from realm.arena.battle.specs import get_spec
@@ -29,9 +24,8 @@ from realm.core.metrics import read_metrics
 from realm.core.paths import Home
 from realm.core.quests import ERROR_FILE, META_FILE, QUEST_FILE, RESULT_FILE, QuestQueue
 from realm.core.status import TrainingStatus, read_status
-from realm.guild.trainers import get_trainer
+from realm.guild.skills import get_trainer
 from tests.arena.realm_home import eventually, log_of, make_home, put_quest, running, start
-from tests.settings import TRAINING
 
 BIN = get_trainer("bin")
 
@@ -123,94 +117,8 @@ def set_config(home: Home, **changes: object) -> None:
     whole.rename(home.config_file)
 
 
-def poison(home: Home) -> str:
-    """Python that makes the first claim's third step, and no other, give a gradient that is not a number."""
-    digest = hashlib.sha256(str(streamed_steps(home)[2].passes[0][0].ids).encode()).hexdigest()
-    return (
-        "from realm.arena.battle.engine import Engine; import hashlib; real = Engine._pass_loss; \n"
-        "def poisoned(self, examples, backward_scale):\n"
-        f"    bad = hashlib.sha256(str(examples[0].ids).encode()).hexdigest() == '{digest}'\n"
-        "    return real(self, examples, backward_scale) * (float('nan') if bad else 1)\n"
-        "Engine._pass_loss = poisoned; "
-    )
-
-
-def test_killed_at_random_moments_it_ends_with_the_weights_of_an_uninterrupted_run(home: Home, tmp_path: Path) -> None:
-    """Four quests, a poisoned step, a pause, a skip, a new learning rate and a checkpoint.
-
-    REALM_TEST_KILLS sets how many kills.
-    """
-    kills = int(os.environ.get("REALM_TEST_KILLS", "4"))
-    for number in range(4):
-        put_quest(home, lines(220, first=1000 * number), name=f"q{number}.jsonl")
-    poisoned = poison(home)
-    calm = Home(tmp_path / "calm")
-    shutil.copytree(home.root, calm.root)
-    set_config(home, seals={"minutes": 0.01, "first_minutes": 0.01})
-    dice = random.Random(5)
-    control = Control(home)
-    acts = {
-        5: lambda: control.raise_flag("pause", "a test"),
-        17: lambda: control.raise_flag("skip"),
-        23: lambda: set_config(home, training={"learning_rate": 0.0007}),
-    }
-    aims = sorted(dice.sample(range(1, 42), kills))
-    while aims or acts:
-        trainer = start("trainer", home, poisoned)
-        aim = aims.pop(0) if aims else 99
-        while trainer.poll() is None and not (step_now(home) >= aim and not due(acts, home)):
-            for step in due(acts, home):
-                acts.pop(step)()
-                if step == 5:
-                    eventually(lambda: status(home).state == "paused")
-                    control.resume()
-            if not acts and aim == 99:
-                break
-        trainer.kill()
-        trainer.wait()
-    finish_with(home, 4, poisoned)
-    journal_of(home, calm)
-    finish_with(calm, 4, poisoned)
-    assert weights(home) == weights(calm)
-    assert [(one.claim, one.outcome, one.steps) for one in history(home)] == [
-        (one.claim, one.outcome, one.steps) for one in history(calm)
-    ]
-    assert [one.outcome for one in history(home)].count("skipped") == 1
-    first = orjson.loads((home.completed / history(home)[0].quest / RESULT_FILE).read_bytes())
-    assert first["dropped_steps"] == 1
-    assert {one["finding"] for one in first["findings"]} == {"dropped_step"}
-    assert rows_of(home) == rows_of(calm)
-    assert {row["learning_rate"] for row in read_metrics(home.metrics)} >= {0.002, 0.0007}
-
-
-def due(acts: dict[int, object], home: Home) -> list[int]:
-    return [step for step in acts if step_now(home) >= step]
-
-
 def rows_of(home: Home) -> list[tuple[object, ...]]:
     return [(row["step"], row["claim"], row["loss"], row["learning_rate"]) for row in read_metrics(home.metrics)]
-
-
-def journal_of(killed: Home, calm: Home) -> None:
-    """Writes what was decided in the killed run, read from its results and metrics, into the calm one's journal."""
-    journal = Journal(calm.journal)
-    rows = read_metrics(killed.metrics)
-    changed_at = next(row["step"] for row in rows if row["learning_rate"] == 0.0007) - 1
-    for ended in history(killed):
-        result = orjson.loads((killed.completed / ended.quest / RESULT_FILE).read_bytes())
-        first = result["first_step"]
-        fresh = Claim(
-            **{key: result[key] for key in ("number", "quest", "priority", "sha256", "size")}, training=TRAINING
-        )
-        claim = {**msgspec.to_builtins(fresh), "training": result["training"]}
-        journal.append("claim", Position(first, ended.claim - 1, -1, 0), claim=claim)  # type: ignore[operator]
-        began_with_the_old_rate = result["training"]["learning_rate"] == 0.002
-        if began_with_the_old_rate and first <= changed_at < first + ended.steps:
-            at = Position(changed_at, ended.claim or 0, 0, changed_at - first)
-            journal.append("config", at, changes={"learning_rate": 0.0007})
-        if ended.outcome == "skipped":
-            journal.append("skip", Position(first + ended.steps, ended.claim or 0, 0, ended.steps), flag="x")
-    set_config(calm, training={"learning_rate": 0.0007})
 
 
 def test_killed_in_the_middle_of_a_text_it_ends_with_the_weights_of_an_uninterrupted_run(
@@ -320,7 +228,7 @@ def test_a_stop_leaves_no_model_in_memory(home: Home) -> None:
     """Counted by the process itself, while it waits for a person."""
     put_quest(home, lines(60))
     count_models = (
-        "from realm.arena.trainer import Trainer; from transformers import PreTrainedModel; import gc; \n"
+        "from realm.arena.training import Trainer; from transformers import PreTrainedModel; import gc; \n"
         "real = Trainer._release_while\n"
         "def counting(self, wanted):\n"
         "    def still_wanted():\n"
@@ -689,6 +597,19 @@ def test_a_quest_that_a_person_retries_is_trained_again_also_after_a_start(home:
     ]
 
 
+def test_a_retry_is_trained_also_if_the_seal_that_covers_its_first_claim_is_damaged(home: Home) -> None:
+    put_quest(home, lines(60))
+    finish(home, 1)
+    quest = put_quest(home, lines(60, first=500), name="again.jsonl")
+    finish(home, 2)
+    QuestQueue(home).retry(quest, "low")
+    damaged = seals_of(home)[-1] / WEIGHTS
+    damaged.write_bytes(b"x" + damaged.read_bytes()[1:])
+    finish(home, 2)
+    assert [(one.claim, one.outcome) for one in history(home)] == [(n, "completed") for n in (1, 2, 3)]
+    assert history(home)[-1].quest == quest
+
+
 def test_a_quest_moved_by_hand_while_it_is_fought_is_trained_once_and_filed(home: Home) -> None:
     quest = put_quest(home, lines(400))
     with running("trainer", home):
@@ -714,10 +635,9 @@ def test_a_quest_moved_by_hand_before_its_file_is_opened_is_brought_back(home: H
 
 
 def test_without_a_seal_and_with_a_journal_that_began_later_no_campaign_begins_in_silence(home: Home) -> None:
-    for number in range(3):
+    for number in range(3):  # each end writes a seal, and the second one trims the journal
         put_quest(home, lines(60, first=1000 * number), name=f"q{number}.jsonl")
-    set_config(home, seals={"minutes": 0.01, "first_minutes": 0.01})
-    finish(home, 3)
+        finish(home, number + 1)
     for seal in seals_of(home):
         (seal / WEIGHTS).write_bytes(b"damaged")
     before = sorted(path.name for path in home.journal.iterdir())
@@ -727,6 +647,10 @@ def test_without_a_seal_and_with_a_journal_that_began_later_no_campaign_begins_i
 
 
 def test_a_start_without_work_writes_no_seal_and_counts_nothing_as_unsealed(home: Home) -> None:
+    with running("trainer", home):
+        eventually((home.status / TrainingStatus.FILE).exists)
+        eventually(lambda: status(home).state == "idle" and status(home).unsealed_minutes == 0.0)
+    assert seals_of(home) == []  # nothing was ever trained
     put_quest(home, lines(60))
     finish(home, 1)
     seals = [seal.name for seal in seals_of(home)]
@@ -764,3 +688,26 @@ def test_a_lost_lock_file_is_written_from_the_seal_not_from_another_heros_config
     assert start("trainer", home).wait(60) == 78
     assert "is the journey of squire, and config.json names other" in log_of(home)
     assert not locked.exists()
+
+
+def test_a_checkpoint_by_order_is_made_at_once_and_its_name_is_the_answer(home: Home) -> None:
+    set_config(home, training={"checkpoint_steps": 10_000})
+    control = Control(home)
+    early = control.place_order("trainer", "checkpoint")
+    put_quest(home, lines(300))
+    with running("trainer", home):
+        eventually(lambda: step_now(home) > 5)
+        order = control.place_order("trainer", "checkpoint")
+        eventually(lambda: control.answer_to("trainer", order))
+        eventually(lambda: done(home, 1))
+        idle = control.place_order("trainer", "checkpoint")
+        eventually(lambda: control.answer_to("trainer", idle))
+        wrong = control.place_order("trainer", "dance")
+        eventually(lambda: control.answer_to("trainer", wrong))
+    answers = [control.answer_to("trainer", one) for one in (early, order, idle, wrong)]
+    made, last = [one.canonical_name for one in CheckpointLedger(home.current_model).list_all()][::-1]
+    assert [answer and answer.result for answer in answers] == [None, {"checkpoint": made}, {"checkpoint": last}, None]
+    assert answers[0]
+    assert str(answers[0].error).startswith("nothing was trained yet")
+    assert answers[3]
+    assert answers[3].error == "'dance' is unknown: the trainer knows checkpoint"

@@ -42,6 +42,7 @@ class Claim(Struct, frozen=True, kw_only=True):
     last_loss: float | None = None
     counts: Counts = Counts()
     dropped_steps: int = 0
+    peak_device_bytes: int | None = None  # that torch had reserved at most on the accelerator
     findings: tuple[Finding, ...] = ()  # what was wrong with its lines; the first hundred
 
 
@@ -70,7 +71,6 @@ class Campaign(Struct, frozen=True, kw_only=True):
     learning_rate: float | None = None  # the optimizer's own, of the last step
     validation_loss: float | None = None
     validation_step: int | None = None
-    last_checkpoint_step: int = 0
     journal_seq: int = 0  # the last line whose effect is in here
 
     @property
@@ -100,6 +100,7 @@ class Measured(Struct, frozen=True, kw_only=True):
     tokens: int
     labelled_tokens: int
     examples: int
+    device_bytes: int | None = None
 
 
 def begin(campaign: Campaign, claim: Claim) -> Campaign:
@@ -127,6 +128,7 @@ def stepped(campaign: Campaign, after: Cursor, counts: Counts, measured: Measure
         loss_sum=claim.loss_sum + measured.loss * measured.labelled_tokens,
         first_loss=measured.loss if claim.first_loss is None else claim.first_loss,
         last_loss=measured.loss,
+        peak_device_bytes=measured.device_bytes,
     )
     totals = replace(
         campaign.totals,

@@ -46,7 +46,13 @@ class ChatTokenizer:
 
     @classmethod
     def load(cls, model_folder: Path) -> "ChatTokenizer":
-        return cls(Tokenizer.from_file(str(model_folder / "tokenizer.json")))
+        """Raises OSError for a folder without a tokenizer, ValueError for a file that is none."""
+        file = model_folder / "tokenizer.json"
+        text = file.read_text(encoding="utf-8")
+        try:
+            return cls(Tokenizer.from_str(text))
+        except Exception as error:  # noqa: BLE001 - `tokenizers` raises bare Exception, and names no file
+            raise ValueError(f"{file}: {error}") from None
 
     def examples(self, chats: Sequence[Sequence[Message]]) -> list[Example]:
         """Tokenises many chats and texts, each of its whole length."""

@@ -6,9 +6,8 @@ import platform
 import torch
 
 import realm
-from realm.core.config import Training
-
-Fingerprint = dict[str, str | int | bool]
+from realm.arena.battle.fingerprint import Fingerprint
+from realm.core.config import Config, Training
 
 
 def enter(training: Training, threads: int) -> None:
@@ -19,7 +18,7 @@ def enter(training: Training, threads: int) -> None:
     torch.use_deterministic_algorithms(training.exact)
 
 
-def fingerprint(training: Training, device: torch.device, attention: str) -> Fingerprint:
+def fingerprint(training: Training, device: torch.device, attention: str, config: Config) -> Fingerprint:
     """What two runs must share for their weights to be bit-equal."""
     return {
         "realm": realm.__version__,
@@ -27,12 +26,12 @@ def fingerprint(training: Training, device: torch.device, attention: str) -> Fin
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
+        "devices": config.devices,
+        "sharded": config.sharded,
+        "compile": config.compile,
+        "lora_rank": config.lora_rank,
+        "optimizer": config.optimizer,
         "precision": training.precision,
         "attention": attention,
         "exact": training.exact,
     }
-
-
-def differences(then: Fingerprint, now: Fingerprint) -> list[str]:
-    """The reasons, in words, why a run under `now` cannot be expected to repeat one under `then` bit for bit."""
-    return [f"{key}: {then.get(key)} -> {now.get(key)}" for key in now if then.get(key) != now.get(key)]

@@ -1,55 +1,60 @@
-"""A hero in memory: weights, optimizer and tokenizer, from its model folder and, if there is one, a seal."""
+"""A hero comes into memory: weights, optimizer and tokenizer, from its model folder and, if there is one, a seal."""
 
-from dataclasses import dataclass
+import gc
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import PreTrainedModel
 
 from realm.arena.battle import exactness
 from realm.arena.battle.chat import ChatTokenizer
-from realm.arena.battle.engine import Engine
-from realm.arena.battle.exactness import Fingerprint
+from realm.arena.battle.crew import Crew, Crewed
+from realm.arena.battle.learner import LoadedHero, Loader
+from realm.arena.battle.loaded_engine import Origin, device_of, load_engine
+from realm.arena.battle.peak import matmul_peak
+from realm.arena.battle.precision import COMPUTE_DTYPES
 from realm.arena.battle.seal import Seal
-from realm.arena.battle.snapshot import restore
-from realm.arena.battle.speed import matmul_peak
+from realm.armory.heroes import HeroError
 from realm.core.config import Config, Training
 
 
-@dataclass(frozen=True)
-class LoadedHero:
-    engine: Engine
-    chat: ChatTokenizer
-    fingerprint: Fingerprint
-    parameters: int
-    peak: float  # FLOP/s that a matmul reaches on this device
-
-
-class NoAccelerator(RuntimeError):
-    """The device that config.json asks for is not there; it may come back."""
-
-
-def load_hero_from(folder: Path, seal: Seal | None, training: Training, config: Config) -> LoadedHero:
-    """Raises OSError for a folder that holds no model, KeyError for a seal of another one, NoAccelerator."""
-    exactness.enter(training, config.threads or torch.get_num_threads())
-    device = _device(config.device)
-    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    model.to(device)  # type: ignore[arg-type]
-    chat = ChatTokenizer.load(folder)
-    engine = Engine(model, training, chat.pad)
-    if seal:
-        restore(engine, seal)
+def load(folder: Path, seal: Seal | None, training: Training, config: Config) -> LoadedHero:
+    """Raises HeroError, OSError for a folder without a model, KeyError for a seal of another one,
+    NoAccelerator, NotInstalled.
+    """
+    device = device_of(config, rank=0)
+    crew = Crew(folder, seal, training, config) if config.devices > 1 else None
+    origin = crew.origin if crew else Origin(folder, config)
+    engine = load_engine(origin, seal, training)
+    model, chat = engine.model, ChatTokenizer.load(folder)
+    _check_rows(folder, model, chat)
+    attention = model.config._attn_implementation
+    peak = matmul_peak(device, COMPUTE_DTYPES[training.precision])
     return LoadedHero(
-        engine=engine,
+        learner=Crewed(engine, origin, crew) if crew else engine,
         chat=chat,
-        fingerprint=exactness.fingerprint(training, device, model.config._attn_implementation),
+        fingerprint=exactness.fingerprint(training, device, attention, config),
+        device=f"{config.devices} x {device.type}" if crew else str(device),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
-        peak=matmul_peak(device, torch.bfloat16 if training.precision == "bf16" else torch.float32),
+        peak=peak * config.devices,
     )
 
 
-def _device(wanted: str) -> torch.device:
-    found = "cuda" if torch.cuda.is_available() else "cpu"
-    if wanted == "cuda" and found == "cpu":
-        raise NoAccelerator("config.json asks for device cuda, and torch sees none: mend the driver, or set device cpu")
-    return torch.device(found if wanted == "auto" else wanted)
+def _check_rows(folder: Path, model: PreTrainedModel, chat: ChatTokenizer) -> None:
+    """Raises HeroError: a token without a row would end the process at its first step."""
+    rows, highest = int(model.config.vocab_size), max(chat.tokenizer.get_vocab().values())
+    if highest >= rows:
+        raise HeroError(
+            f"{folder}: its tokenizer names {highest + 1} tokens, its model has rows for {rows}: they are of two"
+            " heroes; build it, or download it, again"
+        )
+
+
+def give_back() -> None:
+    """What a forgotten hero held goes back to memory and device."""
+    gc.collect()  # the model is part of reference cycles
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+LOADER = Loader(load, give_back)

@@ -5,15 +5,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from realm.arena.battle.chat import IGNORED
+from realm.armory.vram import LOGITS_AT_ONCE
 
-LOGITS_AT_ONCE = 2**26  # elements: 441 positions at a vocabulary of 151,936
 
+def labelled_positions(labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Labels [rows, length] -> (rows, columns, targets), each [labelled]: where a label is predicted, and the label.
 
-def labelled_positions(labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Labels [rows, length] -> (positions that predict a label [rows, length - 1] bool, targets [labelled])."""
+    Found where the labels are: counting them on a device would wait for it.
+    """
     targets = labels[:, 1:]
-    predicting = targets != IGNORED
-    return predicting, targets[predicting]
+    rows, columns = (targets != IGNORED).nonzero(as_tuple=True)
+    return rows, columns, targets[rows, columns]
 
 
 def loss_of(hidden: Tensor, targets: Tensor, head: nn.Linear, *, backward_scale: float | None) -> Tensor:

@@ -1,8 +1,8 @@
 """Seals: durable states that training resumes from. Names and bytes only; what the bytes mean is the caller's.
 
-seals/<step>-<number>/ holds parts and a manifest.json with their SHA-256, written last. A folder has its name only
-when it is whole and synced. The newest two that verify are kept; a bad one is renamed to corrupt-<name> and kept for
-a person to look at.
+seals/<step>-<number>/ holds parts and a manifest.json with their SHA-256 and its own, written last. A folder has its
+name only when it is whole and synced. The newest two that verify are kept; a bad one is renamed to corrupt-<name> and
+kept for a person to look at.
 """
 
 import hashlib
@@ -14,26 +14,30 @@ from pathlib import Path
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
-from realm.core.files import publish_folder, sha256_of, write_whole
+from realm.core.files import fsync_directory, publish_folder, sha256_of, write_whole
 
 KEPT = 2
 MANIFEST = "manifest.json"
 NAME = re.compile(r"(\d+)-(\d+)")
 
+BAD = (FileNotFoundError, ValueError, msgspec.MsgspecError)  # what reading a damaged seal raises
+
 Chunks = Iterable[bytes | memoryview]
 
 
-class Part(Struct, frozen=True):
+class Part(Struct, frozen=True, forbid_unknown_fields=True):
     sha256: str
     size: int  # bytes
 
 
-class Manifest(Struct, frozen=True, kw_only=True):
+class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     step: int
     number: int
     journal_seq: int  # the last journal line whose effect is in the seal
     parts: dict[str, Part]
+    sha256: str = ""  # of the manifest without it; empty in those of earlier versions
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ def write_seal(seals: Path, step: int, number: int, journal_seq: int, parts: Map
     staging.mkdir()
     written = {name: _write(staging / name, chunks) for name, chunks in parts.items()}
     manifest = Manifest(step=step, number=number, journal_seq=journal_seq, parts=written)
-    write_whole(staging / MANIFEST, msgspec.json.encode(manifest))
+    write_whole(staging / MANIFEST, msgspec.json.encode(replace(manifest, sha256=_digest(manifest))))
     publish_folder(staging, folder)
     return Seal(folder, manifest)
 
@@ -92,24 +96,35 @@ def newest_verified(seals: Path) -> tuple[Seal | None, list[str]]:
     for folder in reversed(_by_number(seals)):
         try:
             return _verified(folder), problems
-        except (FileNotFoundError, ValueError, msgspec.MsgspecError) as error:
+        except BAD as error:
             problems.append(f"{folder.name}: {error}")
             _set_aside(folder)
     return None, problems
 
 
 def retain(seals: Path) -> list[Manifest]:
-    """Removes all but the newest KEPT; returns the manifests of those, oldest first."""
-    folders = _by_number(seals)
-    for folder in folders[:-KEPT]:
-        doomed = folder.with_name(f".removed-{folder.name}")
-        folder.rename(doomed)
-        shutil.rmtree(doomed)
-    return [_manifest(folder) for folder in folders[-KEPT:]]
+    """Removes all but the newest KEPT; returns the manifests of those, oldest first.
+
+    One whose manifest is damaged is set aside and does not count.
+    """
+    kept: list[Manifest] = []
+    for folder in reversed(_by_number(seals)):
+        if len(kept) == KEPT:
+            doomed = folder.with_name(f".removed-{folder.name}")
+            folder.rename(doomed)
+            fsync_directory(seals)  # a power cut must not bring it back under its name without its parts
+            shutil.rmtree(doomed)
+            continue
+        try:
+            kept.append(_manifest(folder))
+        except BAD:
+            _set_aside(folder)
+    return kept[::-1]
 
 
 def sweep(seals: Path) -> None:
-    """Removes what a kill left half-written or half-removed."""
+    """Removes what a kill left half-written or half-removed, and makes durable what it left to the kernel alone."""
+    fsync_directory(seals)
     for leftover in seals.glob(".*"):
         shutil.rmtree(leftover)
 
@@ -120,7 +135,14 @@ def _by_number(seals: Path) -> list[Path]:
 
 
 def _manifest(folder: Path) -> Manifest:
-    return msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
+    manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
+    if manifest.sha256 and manifest.sha256 != _digest(manifest):
+        raise ValueError(f"{MANIFEST} does not have its own digest")
+    return manifest
+
+
+def _digest(manifest: Manifest) -> str:
+    return hashlib.sha256(msgspec.json.encode(replace(manifest, sha256=""))).hexdigest()
 
 
 def _verified(folder: Path) -> Seal:

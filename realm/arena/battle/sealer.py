@@ -4,17 +4,19 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from msgspec import Struct
 
 from realm.arena.battle.journal import Journal
+from realm.arena.battle.learner import Snapshot
 from realm.arena.battle.seal import KEPT, Seal, retain, sweep, write_seal
-from realm.arena.battle.snapshot import Snapshot
 from realm.core.config import Seals
 
 SPACE_FACTOR = 1.1  # a seal begins only with so many times its size free
+RETRY_SECONDS = 10.0  # until what failed on a full disk is tried again
 GIB = 2**30
 DAY = 86_400.0  # seconds
 
@@ -37,7 +39,9 @@ class _Flight:
 class Sealer:
     """The seals of one campaign. All calls come from the work loop's thread."""
 
-    def __init__(self, folder: Path, settings: Seals, last_number: int):
+    def __init__(self, folder: Path, settings: Seals, last_number: int, before: Callable[[], None] = lambda: None):
+        """`before` runs in the writer's thread ahead of each seal."""
+        self._before = before
         self._folder = folder
         self._settings = settings
         self._number = last_number
@@ -91,18 +95,21 @@ class Sealer:
 
     def start(self, snapshot: Snapshot, then: Callable[[SealReport], None] = lambda report: None) -> bool:
         """Begins to write; False (with `problem` set) if the disk is too full. `then` runs in the writer's thread."""
-        free = shutil.disk_usage(self._folder).free
-        if free < SPACE_FACTOR * snapshot.size:
-            self.problem = (
-                f"a seal needs {SPACE_FACTOR * snapshot.size:,.0f} bytes, {free:,} are free in {self._folder}"
-            )
-            self._due_at = time.monotonic() + 10
+        if shortage := self.shortage(snapshot.size):
+            self.problem = f"a seal {shortage}"
+            self._due_at = time.monotonic() + RETRY_SECONDS
             return False
         self._number += 1
         flight = _Flight(threading.Thread(target=lambda: self._write(flight, snapshot, then), name="sealer"))
         self._flight = flight
         flight.thread.start()
         return True
+
+    def shortage(self, size: int) -> str | None:
+        """What is wrong with beginning to write so many bytes now."""
+        free = shutil.disk_usage(self._folder).free
+        needed = SPACE_FACTOR * size
+        return f"needs {needed:,.0f} bytes, {free:,} are free in {self._folder}" if free < needed else None
 
     def finished(self, *, wait: bool = False) -> SealReport | None:
         """The seal that has become durable since the last call, if any."""
@@ -113,7 +120,7 @@ class Sealer:
         self._flight = None
         if flight.error:
             self.problem = f"seal not written: {flight.error}"
-            self._due_at = time.monotonic() + 10
+            self._due_at = time.monotonic() + RETRY_SECONDS
             return None
         return self._landed(flight.report)
 
@@ -141,10 +148,12 @@ class Sealer:
     def _write(self, flight: _Flight, snapshot: Snapshot, then: Callable[[SealReport], None]) -> None:
         began = time.perf_counter()
         try:
+            self._before()
             campaign = snapshot.state.campaign
             seal = write_seal(self._folder, campaign.step, self._number, campaign.journal_seq, snapshot.parts())
             flight.report = SealReport(seal=seal, snapshot=snapshot, seconds=time.perf_counter() - began)
             then(flight.report)
         except OSError as error:
             flight.error = error
-            sweep(self._folder)  # a half-written seal must not keep the disk full
+            with suppress(OSError):  # the first error is the one to tell
+                sweep(self._folder)  # a half-written seal must not keep the disk full

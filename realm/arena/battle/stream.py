@@ -1,9 +1,9 @@
 """A quest's bytes to optimizer steps: a function of content, seed and cursor, never of time.
 
 Lines are read in windows; a plain text beyond max_length becomes several examples. A window's examples are shuffled by
-hash, dealt into steps of nearly equal size, and each step is cut into passes of similar length. Examples of a pass are
-right-padded rows of their own, so none can see another. A cursor names the window's byte offset, so resuming reads one
-window.
+hash, dealt into steps of nearly equal size, and each step is cut into passes. Packed, the examples of a pass lie in one
+row; else they are right-padded rows of similar length. None sees another. A cursor names the window's byte offset, so
+resuming reads one window.
 """
 
 import hashlib
@@ -84,6 +84,9 @@ class StreamedStep:
     counts: Counts
 
 
+ReadyWindow = tuple[Window, list[list[Example]], Counts]  # with the examples of each of its steps
+
+
 def windows(quest: Path, cursor: Cursor) -> Iterator[Window]:
     """The windows from the cursor's on."""
     start = replace(cursor, step=0)
@@ -112,17 +115,32 @@ def steps(
     spec: DatasetSpec,
     training: Training,
     held_out: Callable[[bytes], bool],
+    ready: Callable[[Iterator[ReadyWindow]], Iterator[ReadyWindow]] = iter,
 ) -> Iterator[StreamedStep]:
-    """The steps from the cursor on. Raises BadLine naming the line."""
-    for window in windows(quest, cursor):
-        examples, counts = window_examples(window, chat, spec, training, held_out)
-        dealt = deal(shuffled(examples, training.seed, window.start), training.tokens_per_step) or [[]]
+    """The steps from the cursor on. Raises BadLine naming the line.
+
+    `ready` may have windows made before they are asked for: it gives out what it is given, in order.
+    """
+    made = (_dealt(window, chat, spec, training, held_out) for window in windows(quest, cursor))
+    return _steps_of(ready(made), cursor, training)
+
+
+def _dealt(
+    window: Window, chat: ChatTokenizer, spec: DatasetSpec, training: Training, held_out: Callable[[bytes], bool]
+) -> ReadyWindow:
+    examples, counts = window_examples(window, chat, spec, training, held_out)
+    dealt = deal(shuffled(examples, training.seed, window.start), training.tokens_per_step)
+    return window, dealt or [[]], counts
+
+
+def _steps_of(ready: Iterator[ReadyWindow], cursor: Cursor, training: Training) -> Iterator[StreamedStep]:
+    for window, dealt, counts in ready:
         first = cursor.step if window.start.window == cursor.window else 0
         for number in range(first, len(dealt)):
             last = number + 1 == len(dealt)
             after = window.next if last else replace(window.start, step=number + 1)
             read = (window.next.offset - window.start.offset) * (number + 1) // len(dealt)
-            passes = cut_passes(dealt[number], training.tokens_per_pass)
+            passes = cut_passes(dealt[number], training.tokens_per_pass, packed=training.packed)
             yield StreamedStep(passes, after, window.start.offset + read, counts if last else Counts())
 
 
@@ -198,11 +216,28 @@ def deal(examples: Sequence[Example], tokens_per_step: int) -> list[list[Example
     return [step for step in dealt if step]
 
 
-def cut_passes(step: Sequence[Example], tokens_per_pass: int) -> Step:
-    """Sorts a step by length and cuts it where padding plus the price of each pass is least.
+def cut_passes(step: Sequence[Example], tokens_per_pass: int, *, packed: bool) -> Step:
+    """No pass holds more than tokens_per_pass tokens, padding counted, unless one example alone is longer."""
+    return _packed(step, tokens_per_pass) if packed else _padded(step, tokens_per_pass)
 
-    No pass holds more than tokens_per_pass padded tokens, unless one example alone is longer.
-    """
+
+def _packed(step: Sequence[Example], tokens_per_pass: int) -> Step:
+    """The longest first, each into the first pass that has room for it."""
+    passes: list[list[Example]] = []
+    room: list[int] = []
+    for one in sorted(step, key=lambda example: len(example.ids), reverse=True):
+        length = len(one.ids)
+        place = next((place for place, left in enumerate(room) if length <= left), len(room))
+        if place == len(room):
+            passes.append([])
+            room.append(tokens_per_pass)
+        passes[place].append(one)
+        room[place] -= length
+    return tuple(map(tuple, passes))
+
+
+def _padded(step: Sequence[Example], tokens_per_pass: int) -> Step:
+    """Sorts a step by length and cuts it where padding plus the price of each pass is least."""
     rows = sorted(step, key=lambda example: len(example.ids), reverse=True)
     lengths = [len(example.ids) for example in rows]
     cheapest = [0] * (len(rows) + 1)  # cheapest[i]: cost of the rows from i on

@@ -6,5 +6,6 @@ gate           lets drops in, in order of priority               admission      
 copying        bytes, hash, limits                               decompression  .gz and .zst, bounded
 sidecars       what a drop says about itself                     twins          the same bytes again
 gatekeepers/   checks of every line and of a sample              lineage        rejections by generator and validator
-current_config config.json while the daemon runs
 """
+
+__all__ = ["copying", "gatekeepers", "inbox", "sidecars"]

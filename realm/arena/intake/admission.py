@@ -32,13 +32,12 @@ from realm.arena.intake.gatekeepers.findings import Findings
 from realm.arena.intake.gatekeepers.hero import Measure
 from realm.arena.intake.inbox import Drop, File, printable
 from realm.arena.intake.sidecars import Sidecar, SidecarError
-from realm.arena.intake.twins import SOURCE_FILE, Source, Twin, twins_of
+from realm.arena.intake.twins import SOURCE_FILE, Source, Twin, Twins
 from realm.core.config import Gatekeepers
 from realm.core.paths import Home
 from realm.core.quests import ERROR_FILE, QUEST_FILE, Finding, QuestMeta, QuestQueue, new_name, write_meta
 
 NAME = "admission@1"  # the gatekeeper of what is not about lines: archives, sidecars, links, twins
-SIDECAR_FILE = "sidecar.json"
 
 
 class Refusal(Struct, frozen=True, tag_field="schema", tag="refusal@1"):
@@ -80,6 +79,7 @@ class Admission:
         self._settings = settings
         self._measure = measure
         self._latest = self._queue.latest()
+        self._twins = Twins(self._queue)
         self._deciding = threading.Lock()  # two drops with the same bytes must not both find no twin
 
     def recover(self) -> None:
@@ -155,7 +155,7 @@ class Admission:
 
     def _decide(self, drop: Drop, staging: Path, staged: _Staged) -> Outcome:
         _require_unchanged(drop)
-        for twin in twins_of(self._queue, staged.sha256):
+        for twin in self._twins.of(staged.sha256):
             if twin.source and twin.source.identity == drop.identity:
                 return self._published_before(twin)
             _judge_twin(twin, staged.findings)
@@ -163,6 +163,7 @@ class Admission:
         meta = _meta(name, drop, staged)
         write_meta(staging, meta)
         (staging / SOURCE_FILE).write_bytes(msgspec.json.encode(Source.of(drop)))
+        self._twins.add(name)
         if not staged.findings.reject:
             self._queue.publish(staging, name, drop.priority)
             return Outcome(name, meta, None)
@@ -258,7 +259,7 @@ def _staged_sidecar(drop: Drop, staging: Path, findings: Findings, pulse: Pulse)
         return Sidecar()
     name = printable(drop.sidecar.path.name)
     try:
-        content = _kept_sidecar(drop.sidecar, staging / SIDECAR_FILE, pulse)
+        content = _kept_sidecar(drop.sidecar, staging / sidecars.KEPT_FILE, pulse)
         sidecar = sidecars.parse_sidecar(content)
     except SidecarError as error:
         findings.add(NAME, "bad_sidecar", f"{name}: {error}", "mend or remove the sidecar, and drop both again")

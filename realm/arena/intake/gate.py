@@ -172,7 +172,7 @@ class Gate:
     def _discard(self, drop: Drop) -> None:
         """The sidecar first: should a kill come between, the drop is still known by what it is."""
         try:
-            if drop.is_still_finished:
+            if drop.may_be_removed:  # also after a chmod: it would be taken for a twin of itself
                 if drop.sidecar and drop.sidecar.is_unchanged:
                     drop.sidecar.path.unlink(missing_ok=True)
                 drop.path.unlink(missing_ok=True)

@@ -23,6 +23,9 @@ from realm.core.quests import PRIORITIES, Priority
 SETTLE_SECONDS = 0.2
 QUIET_SECONDS = 10.0  # where the kernel does not tell about writers
 SIDECAR_SECONDS = 60.0
+UNKNOWN_WRITERS = (
+    f"the kernel does not tell who writes to a drop: it is taken when it has been the same for {QUIET_SECONDS:g} s"
+)
 OLD_SECONDS = 60.0  # from then on what is no drop is reported, and an emptied folder removed
 
 QUEST_SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
@@ -55,10 +58,20 @@ class File:
 
     @property
     def is_unchanged(self) -> bool:
+        return self._now == self.identity
+
+    @property
+    def is_unwritten(self) -> bool:
+        """Its bytes are as they were; its mode, its owner or another name of it may have changed."""
+        now = self._now
+        return now is not None and now._replace(ctime_ns=self.identity.ctime_ns) == self.identity
+
+    @property
+    def _now(self) -> Identity | None:
         try:
-            return Identity.of(self.path.lstat()) == self.identity
+            return Identity.of(self.path.lstat())
         except (FileNotFoundError, NotADirectoryError):
-            return False
+            return None
 
 
 @dataclass(frozen=True)
@@ -80,7 +93,16 @@ class Drop(File):
     @property
     def is_still_finished(self) -> bool:
         """Raises OSError."""
-        return self.is_unchanged and (self.is_link or writers_of(self.path) is not Writers.SOME)
+        return self.is_unchanged and not self._is_being_written
+
+    @property
+    def may_be_removed(self) -> bool:
+        """Nobody wrote to it since it became a quest. Raises OSError."""
+        return self.is_unwritten and not self._is_being_written
+
+    @property
+    def _is_being_written(self) -> bool:
+        return not self.is_link and writers_of(self.path) is Writers.SOME
 
 
 @dataclass
@@ -150,12 +172,15 @@ class Inbox:
         self._now = clock()
         self._sightings: dict[Path, tuple[Identity, float]] = {}  # since when a file has been what it is
         self._earlier = self._sightings  # of the last look
+        self._drops: dict[tuple[Path, str], Drop] = {}
+        self._earlier_drops = self._drops
         self._used: set[Path] = set()  # folders that drops lay in
 
     def look(self) -> Look:
         look = Look()
         self._now = self._clock()
         self._earlier, self._sightings = self._sightings, {}
+        self._earlier_drops, self._drops = self._drops, {}
         for folder in self._folders(look):
             self._look_into(folder, look)
         look.finished.sort(key=lambda drop: (PRIORITIES.index(drop.priority), drop.identity.ctime_ns, drop.path))
@@ -191,7 +216,7 @@ class Inbox:
             look.problems.append(f"{self._shown(folder.path)}: drops cannot be taken from it: chmod g+rwx")
             return
         for name in quests:
-            drop = self._drop(folder.path / name, folder.files[name])
+            drop = self._drop(folder.path, name, folder.files[name])
             whole = self._with_sidecar(drop, sidecars_of[name], folder, look)  # both settle at the same time
             if self._is_finished(drop, look) and whole:
                 look.finished.append(whole)
@@ -216,10 +241,16 @@ class Inbox:
 
     # One file
 
-    def _drop(self, path: Path, found: os.stat_result) -> Drop:
-        inner = path.relative_to(self._root)
-        priority: Priority = next((one for one in PRIORITIES if one == inner.parts[0]), "normal")
-        return Drop(path, Identity.of(found), printable(str(inner)), priority, stat.S_ISLNK(found.st_mode))
+    def _drop(self, folder: Path, name: str, found: os.stat_result) -> Drop:
+        """That of the last look, if it is the same: thousands may lie there, look after look."""
+        identity = Identity.of(found)
+        drop = self._earlier_drops.get((folder, name))
+        if drop is None or drop.identity != identity:
+            inner = (folder / name).relative_to(self._root)
+            priority: Priority = next((one for one in PRIORITIES if one == inner.parts[0]), "normal")
+            drop = Drop(folder / name, identity, printable(str(inner)), priority, stat.S_ISLNK(found.st_mode))
+        self._drops[folder, name] = drop
+        return drop
 
     def _with_sidecar(self, drop: Drop, names: list[str], folder: Folder, look: Look) -> Drop | None:
         """None while its sidecar is being made."""
@@ -248,7 +279,10 @@ class Inbox:
             look.problems.append(f"{self._shown(file.path)} cannot be read: {error.strerror}; chmod a+r")
             return False
         if writers is Writers.UNKNOWN:
-            return self._is_due(since + QUIET_SECONDS, look)
+            is_quiet = self._is_due(since + QUIET_SECONDS, look)
+            if not is_quiet and UNKNOWN_WRITERS not in look.problems:
+                look.problems.append(UNKNOWN_WRITERS)
+            return is_quiet
         return writers is Writers.NONE
 
     def _since(self, file: File) -> float:

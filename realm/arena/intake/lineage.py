@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from realm.core.history import DamagedHistory, EndedQuest, read_history
+from realm.core.history import ENDERS, DamagedHistory, EndedQuest, read_history
 from realm.core.paths import Home
 from realm.core.quests import STATES, QuestMeta, QuestMetaError, QuestQueue, read_meta
 from realm.core.status import replace_whole
@@ -129,9 +129,9 @@ class Lineage:
 def rebuild(home: Home) -> tuple[Lineage, list[str]]:
     """Counts every quest that the queue or the history knows; returns what of them could not be read, too."""
     lineage, problems = Lineage(), []
-    for file in sorted(home.history.glob("*.jsonl")):
+    for daemon in ENDERS:
         try:
-            for ended in read_history(file):
+            for ended in read_history(home.history / f"{daemon}.jsonl"):
                 if drop := _examined(ended):
                     lineage.count(drop)
         except DamagedHistory as error:

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 SUFFIX = ".meta.json"
+KEPT_FILE = "sidecar.json"  # beside the quest, as it was dropped
 LONGEST = 2**20  # bytes
 DEEPEST = 50  # objects and lists inside each other
 

@@ -1,5 +1,7 @@
 """Twins: quests with the same bytes. Each knows which file it was made of, so that a crash makes no second one."""
 
+import math
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +12,8 @@ from realm.arena.intake.inbox import Drop, Identity
 from realm.core.quests import STATES, Quest, QuestMeta, QuestMetaError, QuestQueue, read_meta
 
 SOURCE_FILE = "source.json"
+STALE_SECONDS = 1.0  # after which the queue is looked at again: a person may have copied a quest into it
+HASH = 8  # hex digits at a name's end
 
 
 class Source(Struct, frozen=True):
@@ -37,16 +41,32 @@ class Twin:
     source: Source | None  # None: no watcher admitted it
 
 
-def twins_of(queue: QuestQueue, sha256: str) -> list[Twin]:
-    """Quests in any state whose plain bytes have this hash, in the order of a quest's life."""
-    twins = []
-    for state in STATES:
-        for name in queue.names(state):
-            if name.endswith(sha256[:8]):
-                twin = _read(Quest(name, state, queue.home.queue / state / name))
-                if twin and twin.meta.sha256 == sha256:
-                    twins.append(twin)
-    return twins
+class Twins:
+    """Names by the hash they end in, so that a drop among thousands does not cost a look at all of them."""
+
+    def __init__(self, queue: QuestQueue):
+        self._queue = queue
+        self._names: dict[str, set[str]] = {}
+        self._looked_at = -math.inf  # monotonic
+
+    def of(self, sha256: str) -> list[Twin]:
+        """Quests in any state whose plain bytes have this hash, in the order of a quest's life. Raises OSError."""
+        if time.monotonic() > self._looked_at + STALE_SECONDS:
+            self._look()
+        found = [quest for name in self._names.get(sha256[:HASH], ()) if (quest := self._queue.find(name))]
+        found.sort(key=lambda quest: (STATES.index(quest.state), quest.name))
+        return [twin for quest in found if (twin := _read(quest)) and twin.meta.sha256 == sha256]
+
+    def add(self, name: str) -> None:
+        """A quest that was published now."""
+        self._names.setdefault(name[-HASH:], set()).add(name)
+
+    def _look(self) -> None:
+        self._names = {}
+        for state in STATES:
+            for name in self._queue.names(state):
+                self.add(name)
+        self._looked_at = time.monotonic()
 
 
 def _read(quest: Quest) -> Twin | None:

@@ -74,3 +74,19 @@ def test_a_write_that_breaks_off_leaves_no_seal_and_sweep_removes_its_rest(tmp_p
     assert newest_verified(tmp_path)[0] is None
     sweep(tmp_path)
     assert names(tmp_path) == []
+
+
+def test_no_byte_of_it_can_differ_unnoticed(tmp_path: Path) -> None:
+    sealed(tmp_path, 1)
+    folder = tmp_path / "10-1"
+    unnoticed = []
+    for part in sorted(folder.iterdir()):
+        good = part.read_bytes()
+        for at, byte in enumerate(good):
+            part.write_bytes(good[:at] + bytes([byte ^ 0x10]) + good[at + 1 :])
+            if newest_verified(tmp_path)[0]:
+                unnoticed.append((part.name, at))
+            else:
+                (tmp_path / "corrupt-10-1").rename(folder)
+        part.write_bytes(good)
+    assert unnoticed == []

@@ -142,7 +142,7 @@ def test_steps_of_a_window_are_of_nearly_equal_size_and_no_pass_is_over_its_budg
     assert max(sizes) <= TRAINING.tokens_per_step + TRAINING.max_length
     for one in all_steps:
         for rows in one.passes:
-            assert len(rows) * max(len(example.ids) for example in rows) <= TRAINING.tokens_per_pass
+            assert sum(len(example.ids) for example in rows) <= TRAINING.tokens_per_pass
 
 
 def test_deal_keeps_the_order_and_makes_no_small_rest() -> None:
@@ -154,14 +154,22 @@ def test_deal_keeps_the_order_and_makes_no_small_rest() -> None:
 
 def test_passes_are_cut_where_padding_costs_more_than_another_pass() -> None:
     short, long = Example([1] * 10, [1] * 10), Example([1] * 400, [1] * 400)
-    assert [len(rows) for rows in cut_passes([short, long, short], 4096)] == [1, 2]
-    assert [len(rows) for rows in cut_passes([short] * 5, 4096)] == [5]
-    assert sorted(len(rows) for rows in cut_passes([short] * 5, 20)) == [1, 2, 2]
+    assert [len(rows) for rows in cut_passes([short, long, short], 4096, packed=False)] == [1, 2]
+    assert [len(rows) for rows in cut_passes([short] * 5, 4096, packed=False)] == [5]
+    assert sorted(len(rows) for rows in cut_passes([short] * 5, 20, packed=False)) == [1, 2, 2]
 
 
-def test_an_example_longer_than_a_pass_still_gets_one_of_its_own() -> None:
+def test_packed_passes_are_as_full_as_they_can_be() -> None:
+    short, long = Example([1] * 10, [1] * 10), Example([1] * 400, [1] * 400)
+    assert [len(row) for row in cut_passes([short, long, short], 4096, packed=True)] == [3]
+    assert [len(row) for row in cut_passes([short, long, short], 410, packed=True)] == [2, 1]
+    assert [len(row) for row in cut_passes([short] * 5, 25, packed=True)] == [2, 2, 1]
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_an_example_longer_than_a_pass_still_gets_one_of_its_own(packed: bool) -> None:
     long = Example([1] * 100, [1] * 100)
-    assert [len(rows) for rows in cut_passes([long, long], 64)] == [1, 1]
+    assert [len(rows) for rows in cut_passes([long, long], 64, packed=packed)] == [1, 1]
 
 
 OVERLONG = orjson.dumps({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a" * 100}]})

@@ -39,7 +39,7 @@ class CurrentMeasure:
         try:
             hero = load_hero(folder / HERO_FILE)
             training = training_of(config, hero.training, self._home.config_file)
-            self.value = Measure(_tokenizer(folder), training.max_length)
+            self.value = Measure(ChatTokenizer.load(folder), training.max_length)
         except ConfigError as error:  # the trainer goes on with the last good settings, too
             self.value = earlier
             self.problem = f"the length of examples is {'checked as before' if earlier else 'not checked'}: {error}"
@@ -54,10 +54,3 @@ def _stamp(file: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_ino, found.st_mtime_ns
-
-
-def _tokenizer(folder: Path) -> ChatTokenizer:
-    try:
-        return ChatTokenizer.load(folder)
-    except Exception as error:  # noqa: BLE001 - `tokenizers` raises bare Exception for a file it cannot read
-        raise ValueError(f"{folder / TOKENIZER_FILE}: {error}") from None

@@ -1,4 +1,4 @@
-"""Model FLOPs utilisation: what the steps compute, as a share of what this device's matmul reaches."""
+"""What this device can do at best, to say which share of it training uses."""
 
 import time
 
@@ -17,8 +17,3 @@ def matmul_peak(device: torch.device, dtype: torch.dtype) -> float:
         float((left @ left)[0, 0])  # reading a value waits for the device
         best = min(best, time.perf_counter() - began)
     return float(2 * SIDE**3 / best)
-
-
-def mfu(tokens_per_second: float, parameters: int, peak: float) -> float:
-    """6 FLOPs per parameter and token, forward and backward (Kaplan et al. 2020, section 2.1)."""
-    return 6 * parameters * tokens_per_second / peak
