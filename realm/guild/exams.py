@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Protocol
 
 from msgspec import Struct
@@ -47,6 +48,9 @@ class Paper(Struct, frozen=True, kw_only=True):
     extractor: str = EXTRACTOR
 
 
+Generation = dict[str, str | int | bool]
+
+
 class Report(Struct, frozen=True, kw_only=True):
     """A score with all it depends on."""
 
@@ -54,8 +58,9 @@ class Report(Struct, frozen=True, kw_only=True):
     skill_version: str
     levels: list[int]
     checkpoint: str
-    checkpoint_digest: str
-    generation: dict[str, str | int | bool]
+    checkpoint_digest: str  # SHA-256 of its weights
+    sat_at: str  # RFC 3339, UTC
+    generation: Generation
     count: int
     correct: float
     accuracy: float
@@ -65,7 +70,7 @@ class Report(Struct, frozen=True, kw_only=True):
     spaces: dict[str, str]  # level -> size of its space and how it is split
 
 
-def paper(item: Item, answer: str, finished: bool, score: float) -> Paper:
+def paper(item: Item, answer: str, finished: bool, score: float, extractor: str = EXTRACTOR) -> Paper:
     return Paper(
         item=item.id,
         level=item.level,
@@ -78,7 +83,37 @@ def paper(item: Item, answer: str, finished: bool, score: float) -> Paper:
         answer=answer,
         finished=finished,
         score=score if finished else 0.0,
+        extractor=extractor,
     )
+
+
+def report(
+    papers: Sequence[Paper], *, skill: str, version: str, checkpoint: str, digest: str, generation: Generation
+) -> Report:
+    """The score of all papers together, as of now. Raises ValueError if there are none."""
+    correct = sum(one.score for one in papers)
+    return Report(
+        skill=skill,
+        skill_version=version,
+        levels=sorted({one.level for one in papers}),
+        checkpoint=checkpoint,
+        checkpoint_digest=digest,
+        sat_at=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        generation=generation,
+        count=len(papers),
+        correct=correct,
+        accuracy=correct / len(papers),
+        interval=wilson_interval(correct, len(papers)),
+        by_level=accuracy_by(papers, "level"),
+        by_difficulty=accuracy_by(papers, "difficulty"),
+        spaces={str(one.level): f"{one.space_size:,} problems, split: {one.split}" for one in papers},
+    )
+
+
+def place_in(report: Report) -> str | None:
+    """`cpu: there is no accelerator`: where the answers were made, and why there; None if it was not kept."""
+    device, why = (report.generation.get(key) for key in ("device", "device_why"))
+    return f"{device}: {why}" if device else None
 
 
 def wilson_interval(correct: float, count: int, z: float = 1.959964) -> tuple[float, float]:

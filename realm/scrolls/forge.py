@@ -7,13 +7,13 @@ from pathlib import Path
 import orjson
 
 from realm.core.files import write_whole
-from realm.guild.trainers import get_trainer
+from realm.guild.skills import get_trainer
 
 
 def forge(skill: str, levels: Sequence[int], count: int, out: Path, *, first_index: int = 0) -> Path:
     """Writes `count` items, the levels in turn, to `out` and its lineage to `out`.meta.json.
 
-    Raises ValueError for a skill or level that does not exist, FileExistsError if `out` is there.
+    Raises ValueError for a skill or level that does not exist, SkillError, FileExistsError if `out` is there.
     """
     if out.exists():
         raise FileExistsError(f"{out} exists: choose another --out")

@@ -14,14 +14,17 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 from realm.arena.battle import exactness
 from realm.arena.battle.chat import ChatTokenizer, Example
 from realm.arena.battle.checkpoint import write_checkpoint
-from realm.arena.battle.engine import Engine, StepResult
+from realm.arena.battle.engine import Engine
+from realm.arena.battle.fingerprint import differences
 from realm.arena.battle.holdout import VALIDATION_EXAMPLES, Rule, holdout_rule, validation_examples
+from realm.arena.battle.learner import StepResult
 from realm.arena.battle.mask import check_mask
+from realm.arena.battle.snapshot import save_pretrained
 from realm.arena.battle.specs import DatasetSpec, get_spec, recognise_first
 from realm.arena.battle.stream import Counts, Cursor, Step, StreamedStep, cut_passes, steps, windows
 from realm.armory.heroes import HERO_FILE, Hero, load_hero
 from realm.core.checkpoint_ledger import CheckpointRecord, read_record
-from realm.core.config import Training
+from realm.core.config import Config, Training
 
 FAILED_STEPS_ALLOWED = 2  # a third non-finite step ends the battle
 
@@ -123,7 +126,8 @@ class _Battle:
         self.chat = ChatTokenizer.load(plan.model)
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(plan.model, dtype=torch.float32)
         self.engine = Engine(model, self.training, self.chat.pad)
-        self.fingerprint = exactness.fingerprint(self.training, model.device, model.config._attn_implementation)
+        attention = model.config._attn_implementation
+        self.fingerprint = exactness.fingerprint(self.training, model.device, attention, Config())
         self.announcements: list[str] = []
         self.first_step = self._resume_point()
         self.step = self.first_step
@@ -144,7 +148,7 @@ class _Battle:
         self.announcements.append(
             f"goes on at step {record.step:,} with a fresh optimizer: a checkpoint holds weights only"
         )
-        changed = exactness.differences(record.fingerprint, self.fingerprint)
+        changed = differences(record.fingerprint, self.fingerprint)
         if changed:
             self.announcements.append(f"not bit-equal to the run that made the checkpoint ({'; '.join(changed)})")
         return record.step
@@ -182,10 +186,8 @@ class _Battle:
             self.validation_loss = self._validate()
         return write_checkpoint(
             self.plan.out,
-            self.engine.model,
-            dict(self.engine.model.named_parameters()),
+            self._save_pretrained,
             self.plan.model,
-            self.training.checkpoint_dtype,
             step=self.step,
             train_loss=self.last.loss,
             val_loss=self.validation_loss,
@@ -201,6 +203,10 @@ class _Battle:
             config_hash=self.training.digest,
             fingerprint=self.fingerprint,
         )
+
+    def _save_pretrained(self, folder: Path) -> None:
+        model = self.engine.model
+        save_pretrained(model, dict(model.named_parameters()), folder, self.training.checkpoint_dtype)
 
     def _streamed(self, held_out: Rule) -> Iterator[tuple[Path, StreamedStep, float]]:
         claims = list(self.plan.quests) * self.plan.epochs
@@ -230,7 +236,7 @@ class _Battle:
             limit = VALIDATION_EXAMPLES - len(examples)
             whole = windows(quest, Cursor(claim=0))
             examples += validation_examples(whole, held_out, self.chat, spec, self.training, limit)
-        return cut_passes(examples, self.training.tokens_per_pass)
+        return cut_passes(examples, self.training.tokens_per_pass, packed=self.training.packed)
 
     def _validate(self) -> float | None:
         """None where no line was held out."""

@@ -1,8 +1,10 @@
 """BIN: binary arithmetic in circled digits. Levels widen the operands; every statement is true."""
 
+from realm.guild.trainers.bin.attributes import attributes
+from realm.guild.trainers.bin.bands import DIFFICULTIES, LEVELS
 from realm.guild.trainers.bin.items import VERSION, Item, make, score, to_chat
 from realm.guild.trainers.bin.operations import OPERATIONS
-from realm.guild.trainers.bin.problems import DIFFICULTIES, LEVELS, Space, space
+from realm.guild.trainers.bin.problems import Space, space
 from realm.guild.trainers.bin.signs import SIGNS
 
 __all__ = [
@@ -13,6 +15,7 @@ __all__ = [
     "VERSION",
     "Item",
     "Space",
+    "attributes",
     "make",
     "score",
     "space",

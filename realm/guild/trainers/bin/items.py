@@ -5,9 +5,11 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
+from realm.guild.trainers.bin.bands import ONE_PLAIN_IN, SIGNALS, UNLOCK, draw_difficulty
 from realm.guild.trainers.bin.operands import Draw
-from realm.guild.trainers.bin.problems import SIGNALS, SPLITS, draw_difficulty, draw_problem, space
-from realm.guild.trainers.bin.solutions import solution
+from realm.guild.trainers.bin.problems import SPLITS, space
+from realm.guild.trainers.bin.symbol_languages import in_symbols
+from realm.guild.trainers.bin.tasks import draw_task
 
 SKILL = "bin"
 VERSION = "1.0.0"  # a change of any item's text or choice needs a new one
@@ -17,8 +19,9 @@ VERSION = "1.0.0"  # a change of any item's text or choice needs a new one
 class Item:
     """A prompt with its gold answer.
 
-    problem is the operation with its operands in canonical form; signal is as in the prompt, empty for easy.
-    space_size counts the level's problems with signals; space_split is "hash" where no exam problem is ever
+    operation is what is asked: an operation, "chain" for nested ones, or an auxiliary task; problem is its canonical
+    form, in circled digits whatever the prompt's symbols are; signal is as in the prompt, empty for easy.
+    space_size counts the level's single operations with signals; space_split is "hash" where no exam problem is ever
     trained, "none" where the level has too few and both splits share them.
     """
 
@@ -45,19 +48,22 @@ def make(level: int, split: str, index: int) -> Item:
         raise ValueError(f"index {index} is negative: items are numbered from 0")
     draw = _dice(f"{SKILL} {VERSION} {level} {split} {index}")
     difficulty = draw_difficulty(level, draw)
-    problem = draw_problem(level, split, draw)
+    task = draw_task(level, split, difficulty, draw)
     signal = SIGNALS[difficulty]
+    prompt, answer = f"{task.verb}{signal and f' {signal}'}: {task.question}", task.answer
+    if level >= UNLOCK and draw(ONE_PLAIN_IN):
+        prompt, answer = in_symbols(prompt, answer, draw)
     return Item(
         id=f"{SKILL}-L{level}-{split}-{index}",
         level=level,
         split=split,
         index=index,
         difficulty=difficulty,
-        operation=problem.operation.name,
-        problem=problem.text,
+        operation=task.operation,
+        problem=task.problem,
         signal=signal,
-        prompt=f"Compute {signal}: {problem.text}" if signal else f"Compute: {problem.text}",
-        answer=solution(problem, difficulty),
+        prompt=prompt,
+        answer=answer,
         space_size=level_space.size,
         space_split=level_space.split,
     )

@@ -7,6 +7,7 @@ Operands = tuple[int, ...]
 Draw = Callable[[int], int]  # draw(n): an integer in range(n), each as likely as the others
 
 NARROWEST = 2  # bits, of level 1
+LARGEST_NIBBLE = 15
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,14 @@ def _draw_falling_pair(draw: Draw, width: int) -> Operands:
     return a, draw(a + 1)
 
 
+def _draw_nibble_factor(draw: Draw, width: int) -> Operands:
+    return _pick(_naturals(width), draw), draw(LARGEST_NIBBLE + 1)
+
+
+def _draw_signed_nibble_factor(draw: Draw, width: int) -> Operands:
+    return _pick(_integers(width), draw), draw(2 * LARGEST_NIBBLE + 1) - LARGEST_NIBBLE
+
+
 def _draw_integers(draw: Draw, width: int) -> Operands:
     return _pick(_integers(width), draw), _pick(_integers(width), draw)
 
@@ -81,3 +90,7 @@ PAIR = Domain(_count_pairs, _draw_pair)
 EQUAL_OR_NOT = Domain(_count_pairs, _draw_equal_or_not)  # the pairs of PAIR, half of them drawn with a = b
 FALLING_PAIR = Domain(_count_falling_pairs, _draw_falling_pair)  # a >= b
 INTEGERS = Domain(lambda width: len(_integers(width)) ** 2, _draw_integers)
+NIBBLE_FACTOR = Domain(lambda width: len(_naturals(width)) * (LARGEST_NIBBLE + 1), _draw_nibble_factor)
+SIGNED_NIBBLE_FACTOR = Domain(
+    lambda width: len(_integers(width)) * (2 * LARGEST_NIBBLE + 1), _draw_signed_nibble_factor
+)  # its magnitude is a nibble

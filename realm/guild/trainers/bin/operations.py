@@ -19,8 +19,8 @@ from realm.guild.trainers.bin.operands import (
 )
 
 Notation = Callable[[Any, int], str]  # a value and the level's width in bits -> its text
-Equation = Callable[..., str]  # the operands and the value -> the same statement in decimal
-Trace = Callable[..., list[str]]  # the operands as written -> the lines of the work
+Equation = Callable[..., str]  # the operands, numbers or nested text, and the value -> the same statement in decimal
+Trace = Callable[..., list[str]]  # the operands as written, size=digits a column -> the lines of the work
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,10 @@ def _bracketing(template: str) -> Equation:
     return lambda a, b, value: template.format(_bracketed(a), _bracketed(b), value)
 
 
-def _bracketed(number: int) -> str:
-    return f"({number})" if number < 0 else str(number)
+def _bracketed(operand: object) -> str:
+    """Of a negative number; what is nested comes with its own brackets."""
+    written = str(operand)
+    return f"({written})" if written.startswith("-") else written
 
 
 def _unsigned(name: str, operands: Domain, value: Callable[..., int], equation: str, trace: Trace) -> Operation:

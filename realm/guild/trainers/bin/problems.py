@@ -1,23 +1,23 @@
 """Problems: which exist at a level, which of them are exam, and how one is drawn."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from realm.guild.trainers.bin.operands import Draw, Operands
+from realm.guild.trainers.bin.bands import LEVELS, SIGNALS, UNLOCK, width
+from realm.guild.trainers.bin.operands import NIBBLE_FACTOR, SIGNED_NIBBLE_FACTOR, Draw, Operands
 from realm.guild.trainers.bin.operations import OPERATIONS, Operation
 
-LEVELS = range(1, 8)
 SPLITS = ("train", "exam")
-SIGNALS = {"easy": "", "medium": "[verify]", "hard": "[show-work]", "expert": "[trace]"}
-DIFFICULTIES = tuple(SIGNALS)
+MOST_DRAWS = 10_000
 
-_MIX = {range(1, 6): (50, 35, 12, 3), range(6, 11): (40, 35, 20, 5)}  # levels -> percent of each difficulty
 _SPLIT_FROM = 5_000  # smaller spaces are shared by both splits
 _EXAM_SALT = "bin exam 27 "  # with it every operation has exam problems, and equals both kinds, at each split level
-_MOST_DRAWS = 10_000
 _ROWS = tuple(OPERATIONS.values())
+_TRACED_FACTORS = {"multiply": NIBBLE_FACTOR, "multiply_signed": SIGNED_NIBBLE_FACTOR}
+_TRACED_ROWS = tuple(replace(row, operands=_TRACED_FACTORS.get(row.name, row.operands)) for row in _ROWS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,40 +60,31 @@ class Space:
 
 @cache
 def space(level: int) -> Space:
-    """Raises ValueError for a level that is not in LEVELS."""
+    """Chains and auxiliary tasks are not counted. Raises ValueError for a level that is not in LEVELS."""
     if level not in LEVELS:
         raise ValueError(f"unknown level {level!r}: BIN has the levels {LEVELS.start} to {LEVELS.stop - 1}")
-    problems = sum(operation.operands.count(_width(level)) for operation in _ROWS)
+    problems = sum(operation.operands.count(width(level)) for operation in _ROWS)
     size = problems * len(SIGNALS)
     return Space(size, "hash" if size >= _SPLIT_FROM else "none")
 
 
-def draw_difficulty(level: int, draw: Draw) -> str:
-    shares = next(shares for levels, shares in _MIX.items() if level in levels)
-    percent = draw(100)
-    for difficulty, share in zip(DIFFICULTIES, shares, strict=True):
-        percent -= share
-        if percent < 0:
-            return difficulty
-    raise AssertionError(f"the difficulties of level {level} do not sum to 100 %")
+def rows(level: int, difficulty: str) -> Sequence[Operation]:
+    """All operations; where a trace of two wide factors would grow past what a small hero reads, with one narrow."""
+    return _TRACED_ROWS if level >= UNLOCK and difficulty == "expert" else _ROWS
 
 
-def draw_problem(level: int, split: str, draw: Draw) -> Problem:
+def draw_problem(level: int, split: str, draw: Draw, choices: Sequence[Operation] = _ROWS) -> Problem:
     """A problem of the asked split, its operation uniform; at a level that is not split, any problem."""
-    operation = _ROWS[draw(len(_ROWS))]
+    operation = choices[draw(len(choices))]
     split_by_hash = space(level).split == "hash"
-    for _ in range(_MOST_DRAWS):
-        problem = Problem(operation, operation.operands.draw(draw, _width(level)), _width(level))
-        if not split_by_hash or _is_exam(problem) == (split == "exam"):
+    for _ in range(MOST_DRAWS):
+        problem = Problem(operation, operation.operands.draw(draw, width(level)), width(level))
+        if not split_by_hash or is_exam(problem.text) == (split == "exam"):
             return problem
-    raise RuntimeError(f"no {split} problem of {operation.name} at level {level} in {_MOST_DRAWS:,} draws")
+    raise RuntimeError(f"no {split} problem of {operation.name} at level {level} in {MOST_DRAWS:,} draws")
 
 
-def _is_exam(problem: Problem) -> bool:
-    # The signal is left out: a result that an exam asks for is never trained, not even under another signal.
-    digest = hashlib.sha256((_EXAM_SALT + problem.text).encode()).digest()
+def is_exam(problem: str) -> bool:
+    """Of a canonical form. The signal is left out: what an exam asks for is never trained under another signal."""
+    digest = hashlib.sha256((_EXAM_SALT + problem).encode()).digest()
     return int.from_bytes(digest[:8], "big") % 5 == 0
-
-
-def _width(level: int) -> int:
-    return level + 1

@@ -75,6 +75,11 @@ def match(pattern: str, text: str) -> tuple[str, ...]:
     return found.groups()
 
 
+def match_after(beginning: str, pattern: str, text: str) -> tuple[str, ...]:
+    require(text.startswith(beginning), f"{text!r} does not begin with {beginning!r}")
+    return match(pattern, text[len(beginning) :])
+
+
 def bits(numeral: str) -> int:
     value = 0
     for digit in numeral:
@@ -92,9 +97,9 @@ class Lines:
     def __init__(self, lines: list[str]):
         self.rest = list(lines)
 
-    def take(self, pattern: str) -> tuple[str, ...]:
-        require(bool(self.rest), f"a line of the form {pattern} is missing")
-        return match(pattern, self.rest.pop(0))
+    def take(self, pattern: str, beginning: str = "") -> tuple[str, ...]:
+        require(bool(self.rest), f"a line of the form {beginning}{pattern} is missing")
+        return match_after(beginning, pattern, self.rest.pop(0))
 
     def end(self) -> None:
         require(not self.rest, f"lines too many: {self.rest}")
@@ -152,7 +157,7 @@ def read_problem(text: str, operation: str, arguments: str) -> Problem:
 
 
 def check_result(line: str, problem: Problem) -> None:
-    (result,) = match(re.escape(problem.text) + " = (.*)", line)
+    (result,) = match_after(f"{problem.text} = ", "(.*)", line)
     require(read_result(result, problem) == problem.value, f"{line} is false")
 
 
