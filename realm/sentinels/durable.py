@@ -4,11 +4,12 @@ Seals and journal are written by realm/arena/battle/; here they are read from th
 a fault in the code that writes them is not repeated.
 """
 
+import hashlib
 import re
 import zlib
 from itertools import takewhile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -29,6 +30,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     number: int
     journal_seq: int  # the last journal line whose effect is in the seal
     parts: dict[str, Part]
+    sha256: str = ""  # of the manifest's bytes without it; earlier versions wrote none
 
     @property
     def size(self) -> int:
@@ -58,12 +60,16 @@ def newest_whole(folder: Path, *, deep: bool = False) -> Manifest | None:
 
 def _look(folder: Path, *, deep: bool) -> Seal:
     try:
-        manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
+        content = (folder / MANIFEST).read_bytes()
+        manifest = msgspec.json.decode(content, type=Manifest)
         problems = [
             problem for name, part in manifest.parts.items() if (problem := _differs(folder / name, part, deep))
         ]
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         return Seal(folder, None, str(error))
+    unsigned = content.replace(b'"%s"' % manifest.sha256.encode(), b'""')
+    if manifest.sha256 and hashlib.sha256(unsigned).hexdigest() != manifest.sha256:
+        return Seal(folder, None, f"{MANIFEST} does not have its own digest")
     return Seal(folder, manifest, "; ".join(problems) or None)
 
 
@@ -83,8 +89,12 @@ class JournalHole(ValueError):
     """Lines are missing in the middle."""
 
 
-class _Line(Struct):
+class Decision(Struct):
+    """One line."""
+
     seq: int
+    kind: str
+    data: dict[str, Any] = {}
 
 
 class Lines(NamedTuple):
@@ -95,7 +105,16 @@ class Lines(NamedTuple):
 
 
 def journal_lines(folder: Path) -> Lines | None:
-    """None if there is no segment. A torn tail is no fault, nobody was told of it. Raises JournalHole, OSError."""
+    """None if there is no segment. Raises JournalHole, OSError."""
+    journal = read_journal(folder)
+    return journal and Lines(journal[0], journal[0] + len(journal[1]) - 1)
+
+
+def read_journal(folder: Path) -> tuple[int, list[Decision]] | None:
+    """The number of its first line, and its lines; None if there is no segment.
+
+    A torn tail is no fault, nobody was told of it. Raises JournalHole, OSError.
+    """
     segments = sorted(folder.glob("[0-9]*.log"))
     contents: dict[Path, bytes] = {}
     for segment in reversed(segments):  # newest first: what the trainer appends meanwhile makes no hole
@@ -106,29 +125,31 @@ def journal_lines(folder: Path) -> Lines | None:
     present = [segment for segment in segments if segment in contents]
     if not present:
         return None
-    first = expected = int(present[0].stem)
+    first = int(present[0].stem)
+    decisions: list[Decision] = []
     for segment in present:
+        expected = first + len(decisions)
         if int(segment.stem) != expected:
             raise JournalHole(f"{segment.name}: the lines {expected} to {int(segment.stem) - 1} are missing")
-        expected += _count(segment.name, contents[segment], expected)
-    return Lines(first, expected - 1)
+        decisions += _whole_lines(segment.name, contents[segment], expected)
+    return first, decisions
 
 
-def _count(name: str, content: bytes, first: int) -> int:
-    """How many whole lines a segment begins with. Raises JournalHole for one behind a damaged one."""
+def _whole_lines(name: str, content: bytes, first: int) -> list[Decision]:
+    """Those that a segment begins with. Raises JournalHole for one behind a damaged one."""
     texts = content.split(b"\n")[:-1]
-    whole = list(takewhile(lambda seq: seq is not None, map(_seq, texts)))
+    whole = [line for line in takewhile(lambda line: line is not None, map(_decision, texts)) if line]
     behind = [text.strip(b"\0") for text in texts[len(whole) :]]
-    if any(_seq(text) is not None for text in behind):
+    if any(_decision(text) is not None for text in behind):
         raise JournalHole(f"{name}: line {first + len(whole)} is damaged, with whole lines behind it")
-    if whole != list(range(first, first + len(whole))):
+    if [line.seq for line in whole] != list(range(first, first + len(whole))):
         raise JournalHole(f"{name}: its lines are not those from {first} on")
-    return len(whole)
+    return whole
 
 
-def _seq(text: bytes) -> int | None:
-    """The number of a whole line: `crc32 json`; None for any other bytes."""
+def _decision(text: bytes) -> Decision | None:
+    """Of a whole line: `crc32 json`; None for any other bytes."""
     crc, _, body = text.partition(b" ")
     if crc != b"%08x" % zlib.crc32(body):
         return None
-    return msgspec.json.decode(body, type=_Line).seq
+    return msgspec.json.decode(body, type=Decision)

@@ -1,5 +1,6 @@
 """What an examination finds: how bad it is, what and why, and how to mend it."""
 
+from collections.abc import Callable
 from typing import Literal
 
 from msgspec import Struct
@@ -24,6 +25,17 @@ def note(what: str, why: str = "", how_to_mend: str = "") -> Finding:
 
 def trouble(what: str, why: str = "", how_to_mend: str = "") -> Finding:
     return Finding("trouble", what, why, how_to_mend)
+
+
+def unseen(error: OSError) -> Finding:
+    """Something that could not be looked at."""
+    return trouble(f"{error.filename} cannot be looked at: {error.strerror}", "what it would tell is not known")
+
+
+def failed(check: Callable[..., object], error: Exception) -> Finding:
+    """A check that was not made for what it met."""
+    what = f"{check.__module__}.{check.__name__} failed: {type(error).__name__}: {error}"
+    return trouble(what, "a fault of realm, or something here that nobody thought of", "report it")
 
 
 def of_sentence(severity: Severity, sentence: str) -> Finding:

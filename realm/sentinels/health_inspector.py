@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from realm.core.paths import HomeError
 from realm.sentinels.checks import battle, daemons, machine, places, queue, settings, space, units
-from realm.sentinels.finding import Finding, of_sentence, trouble
+from realm.sentinels.finding import Finding, failed, of_sentence, trouble, unseen
 from realm.sentinels.patient import Patient
 
 Check = Callable[[Patient], Iterator[Finding]]
@@ -42,13 +42,8 @@ def _findings(check: Check, patient: Patient) -> list[Finding]:
     try:
         return list(check(patient))
     except FileNotFoundError as error:
-        return [] if patient.home.missing() else [_unseen(error)]  # what is missing was told already
+        return [] if patient.home.missing() else [unseen(error)]  # what is missing was told already
     except OSError as error:
-        return [_unseen(error)]
+        return [unseen(error)]
     except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to what is wrong here
-        what = f"{check.__module__}.{check.__name__} failed: {type(error).__name__}: {error}"
-        return [trouble(what, "a fault of realm, or something here that nobody thought of", "report it")]
-
-
-def _unseen(error: OSError) -> Finding:
-    return trouble(f"{error.filename} cannot be looked at: {error.strerror}", "what it would tell is not known")
+        return [failed(check, error)]

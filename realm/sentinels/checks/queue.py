@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from realm.core.history import DamagedHistory, read_history
+from realm.core.history import ENDERS, DamagedHistory, read_history
 from realm.core.quests import ERROR_FILE, STATES, QuestQueue
 from realm.core.status import is_locked
 from realm.sentinels.finding import Finding, fine, note, of_sentence
@@ -57,13 +57,16 @@ def half_made(patient: Patient) -> Iterator[Finding]:
 
 
 def history(patient: Patient) -> Iterator[Finding]:
-    for file in sorted(patient.home.history.glob("*.jsonl")):
+    for daemon in ENDERS:
+        file = patient.home.history / f"{daemon}.jsonl"
+        if not file.exists():
+            continue
         try:
             count = sum(1 for _ in read_history(file))
         except DamagedHistory as error:
             yield of_sentence("trouble", str(error))
         else:
-            yield fine(f"history of the {file.stem}: {count:,} ended quests, every line can be read")
+            yield fine(f"history of the {daemon}: {count:,} ended quests, every line can be read")
 
 
 def _reason(folder: Path) -> str:
