@@ -117,16 +117,28 @@ def _heroes(home: Home) -> list[str]:
     return list(hero_files(home.configs))
 
 
+def _skills(home: Home) -> list[str]:
+    from realm.guild.skills import list_skills
+
+    return list_skills()
+
+
 VALUES = {
     ("quest", "show"): Value("quest", _quests(*STATES)),
     ("quest", "retry"): Value("quest", _quests(*ENDED)),
     ("quest", "move"): Value("quest", _quests(*PRIORITIES)),
     ("quest", "rm"): Value("quest", _quests(*PRIORITIES, *ENDED)),
     ("ledger", "show"): Value("checkpoint", _checkpoints),
+    ("oracle", "load"): Value("name", _checkpoints),
+    ("oracle", "unload"): Value("name", _checkpoints),
+    ("oracle", "chat"): Value("name", _checkpoints),
     ("config", "get"): Value("key", _settings),
     ("config", "set"): Value("key", _settings),
     ("config", "unlock"): Value("key", _locked_settings),
     ("hero", "build"): Value("hero_id", _heroes),
+    ("skill", "show"): Value("skill_id", _skills),
+    ("skill", "sample"): Value("skill_id", _skills),
+    ("skill", "check"): Value("skill_id", _skills),
 }
 
 

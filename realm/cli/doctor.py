@@ -12,6 +12,7 @@ from realm.cli.run import DAEMONS
 from realm.cli.terminal import echo_json, echo_lines, printable, wrapped
 from realm.core.paths import Home
 from realm.core.paths import home as chosen_home
+from realm.sentinels.audit import audit
 from realm.sentinels.finding import Finding, Severity
 from realm.sentinels.health_inspector import inspect
 from realm.sentinels.patient import Patient
@@ -26,10 +27,11 @@ SIGNS: dict[Severity, tuple[str, str, str]] = {  # sign, the same in ASCII, colo
 
 
 @click.command()
-@click.option("--deep", is_flag=True, help="Read every byte of the seals and compare it with its digest.")
+@click.option("--audit", "with_audit", is_flag=True, help="Account for every quest, step and seal there ever was.")
+@click.option("--deep", is_flag=True, help="Read every byte that has a digest (seals; --audit: quests, checkpoints).")
 @click.option("--probe", is_flag=True, help="Make and remove a dot-named file in every folder that we should write to.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object with every finding.")
-def doctor(deep: bool, probe: bool, as_json: bool) -> None:
+def doctor(with_audit: bool, deep: bool, probe: bool, as_json: bool) -> None:
     """What is wrong with the realm, why, and how to mend it. Changes nothing.
 
     Exit status: 0 all is well, 1 something needs a person (a line with ✗). A line with ! is worth knowing; the realm
@@ -37,6 +39,8 @@ def doctor(deep: bool, probe: bool, as_json: bool) -> None:
     """
     home = Home(chosen_home())
     findings = inspect(Patient(home, tuple(DAEMONS), datetime.now(UTC), deep=deep, probe=probe))
+    if with_audit and "Queue" in findings:  # it is a home
+        findings |= audit(home, deep=deep)
     troubles = sum(one.severity == "trouble" for group in findings.values() for one in group)
     if as_json:
         flat = [{"group": group, **to_builtins(one)} for group, found in findings.items() for one in found]

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from realm.core.history import DamagedHistory, read_history
+from realm.core.jsonl import whole_size
 
 # As the trainer writes them. Inside a text the quotes would be escaped, so these bytes are a field and nothing else.
 OUTCOME, COMPLETED = b'"outcome":"', b'"outcome":"completed"'
@@ -59,12 +60,12 @@ class EndedQuests:
                 is_behind_a_line = self._offset == 0 or file.read(1) == b"\n"
                 if found.st_ino != self._inode or not is_behind_a_line:
                     self._forget(found.st_ino)
+                end = whole_size(file)
                 file.seek(self._offset)
-                block = file.read()
+                return file.read(max(0, end - self._offset))
         except FileNotFoundError:
             self._forget()
             return b""
-        return block[: block.rfind(b"\n") + 1]
 
     def _forget(self, inode: int = 0) -> None:
         self.completed = 0

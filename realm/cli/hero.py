@@ -57,7 +57,7 @@ def build(hero_id: str, out: Path | None, source: str | None) -> None:
     """Make HERO's model folder: weights, tokenizer and chat template."""
     from realm.armory import smithy
     from realm.armory.quiet import silence_transformers
-    from realm.guild.trainers import get_trainer
+    from realm.guild.skills import get_trainer
 
     silence_transformers()
     try:

@@ -17,8 +17,9 @@ from realm.core.checkpoint_ledger import (
     get_ledger,
     parse_name,
 )
+from realm.core.crown import Crown, DamagedCrown, read_crown
 
-BEST = "★"
+BEST, CROWN = "★", "👑"
 
 
 @click.group()
@@ -31,9 +32,10 @@ def ledger() -> None:
 @click.option("--skill", help="Only those saved while this skill was trained.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object: checkpoints, and what is unreadable.")
 def ls(limit: int, skill: str | None, as_json: bool) -> None:
-    """List checkpoints, newest first. A star marks the best of all by that metric."""
-    with one_sentence():
+    """List checkpoints, newest first. A star marks the best of all by that metric, a crown the champion."""
+    with one_sentence(DamagedCrown):
         book = _ledger()
+        crown = read_crown(complete_home())
         records = book.list_by_skill(skill) if skill else book.list_all()
         unreadable = book.unreadable()
         best = {metric: book.get_best(metric) for metric in METRICS}
@@ -44,7 +46,7 @@ def ls(limit: int, skill: str | None, as_json: bool) -> None:
     if shown:
         header = ["CHECKPOINT", "LOSS", "VAL LOSS", "ACC", "SKILL", "SIZE", "SAVED"]
         now = datetime.now(UTC)
-        echo_lines(table(header, [_row(record, best, now) for record in shown], "<>>><>>", flexible=(4, 0)))
+        echo_lines(table(header, [_row(record, best, crown, now) for record in shown], "<>>><>>", flexible=(4, 0)))
     else:
         click.echo(f"no checkpoint{f' of skill {printable(skill)}' if skill else ''} has been saved yet")
     if len(records) > limit:
@@ -99,14 +101,17 @@ def _find(book: CheckpointLedger, wanted: str) -> CheckpointRecord:
     return named
 
 
-def _row(record: CheckpointRecord, best: dict[str, CheckpointRecord | None], now: datetime) -> list[str]:
+def _row(
+    record: CheckpointRecord, best: dict[str, CheckpointRecord | None], crown: Crown | None, now: datetime
+) -> list[str]:
     def measured(metric: str, text: str) -> str:
         is_best = best[metric] == record
         return click.style(f"{BEST} {text}", fg="yellow") if is_best else text
 
     skill = " ".join(str(word) for word in (record.skill_name, record.skill_level) if word is not None)
+    is_champion = crown is not None and crown.checkpoint == record.canonical_name
     return [
-        record.canonical_name,
+        f"{record.canonical_name} {CROWN}" if is_champion else record.canonical_name,
         measured("train_loss", figures.decimal(record.train_loss)),
         measured("val_loss", figures.decimal(record.val_loss)),
         measured("accuracy", figures.percent(record.accuracy)),

@@ -141,13 +141,7 @@ def _change(text: str) -> tuple[str, object]:
 @click.option("--skill", required=True)
 @click.option("--level", required=True, help="A level or a range: 3, 1-3; the items are spread over it evenly.")
 @click.option("--count", type=click.IntRange(min=1), default=200, show_default=True, help="Items.")
-@click.option(
-    "--first-index",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Index of each level's first exam item.",
-)
+@click.option("--seed", default="0", show_default=True, help="Any text; another one draws other items.")
 @click.option(
     "--papers",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -160,7 +154,7 @@ def exam(
     skill: str,
     level: str,
     count: int,
-    first_index: int,
+    seed: str,
     papers: Path | None,
     wanted: float | None,
     as_json: bool,
@@ -170,10 +164,9 @@ def exam(
     from realm.scrolls.exam import sit
 
     silence_transformers()
-    try:
-        report = sit(checkpoint, skill, _levels(level), count, first_index=first_index, papers=papers)
-    except (ValueError, FileExistsError) as error:
-        raise click.ClickException(str(error)) from None
+    levels = _levels(level)
+    with one_sentence(ValueError):
+        report = sit(checkpoint, skill, levels, count, seed=seed, papers=papers)
     click.echo(msgspec.json.encode(report) if as_json else _report_card(report))
     if papers and not as_json:
         click.echo(f"  papers: {papers}")

@@ -9,23 +9,27 @@ from realm import __version__
 from realm.cli.ended_quests import EndedQuests
 from realm.cli.failures import sentence
 from realm.cli.figures import age
-from realm.cli.queue_look import QueueLook
 from realm.core.control import LEVELS, ONE_SHOTS, Control
+from realm.core.game import GOLD_PER_QUEST, STEPS_PER_LEVEL
 from realm.core.history import DamagedHistory
 from realm.core.paths import Home, HomeError
 from realm.core.quests import STATES, QuestQueue, State
+from realm.core.queue_look import QueueLook
 from realm.core.status import (
     BattleStatus,
+    OracleStatus,
     QueueWatcherStatus,
+    SchedulerStatus,
     Status,
     StatusError,
+    TavernStatus,
     TrainingStatus,
+    WatchtowerStatus,
     freshness,
     is_locked,
     read_status,
 )
 
-GOLD_PER_QUEST = 100
 SHOWN_NEXT = 3
 
 Document = TypeVar("Document", bound=Status)
@@ -67,6 +71,8 @@ class Report(Struct, frozen=True):
     training: TrainingStatus | None
     battle: BattleStatus | None
     queue_watcher: QueueWatcherStatus | None
+    scheduler: SchedulerStatus | None
+    oracle: OracleStatus | None
     step: int | None
     queue: dict[str, int | None]
     next: list[str]
@@ -78,7 +84,7 @@ class Report(Struct, frozen=True):
 
     @property
     def level(self) -> int | None:
-        return None if self.step is None else self.step // 1000
+        return None if self.step is None else self.step // STEPS_PER_LEVEL
 
 
 class Reporter:
@@ -102,18 +108,28 @@ class Reporter:
         training = self._document(TrainingStatus)
         battle = self._document(BattleStatus)
         watcher = self._document(QueueWatcherStatus)
+        scheduler = self._document(SchedulerStatus)
+        oracle = self._document(OracleStatus)
+        said = (
+            ("trainer", training),
+            ("queue-watcher", watcher),
+            ("scheduler", scheduler),
+            ("watchtower", self._document(WatchtowerStatus)),
+            ("tavern", self._document(TavernStatus)),
+            ("oracle", oracle),
+        )
         completed = self._completed_quests()
         return Report(
             home=str(self.home.root),
             format=self.home.format_file.read_text().strip(),
             version=__version__,
             at=self.now,
-            daemons={
-                name: self._daemon(name, said) for name, said in (("trainer", training), ("queue-watcher", watcher))
-            },
+            daemons={name: self._daemon(name, document) for name, document in said},
             training=training,
             battle=battle,
             queue_watcher=watcher,
+            scheduler=scheduler,
+            oracle=oracle,
             step=self._step(training),
             queue={state: self._count(state) for state in STATES},
             next=self._next(),

@@ -7,6 +7,7 @@ import click
 from realm.cli import figures
 from realm.cli.status_report import Asked, Daemon, Report
 from realm.cli.terminal import bar, cells, columns, padded, printable, shortened, wrapped
+from realm.core.game import STEPS_PER_LEVEL
 from realm.core.status import QueueWatcherStatus, TrainingStatus
 
 LABEL = 15  # cells of the left column
@@ -14,7 +15,6 @@ STATE = 22  # cells for "was stopping · waiting"
 BESIDE_BAR = 35  # cells for "  999 / 1,000 XP · 12,345,678 steps"
 PIPE_WIDTH = 80
 NARROWEST, WIDEST = 60, 120
-STEPS_PER_LEVEL = 1000
 STATE_COLOURS = {"working": "green", "idle": "cyan", "paused": "yellow", "stopped": "yellow", "waiting": "red"}
 SHOWN_COUNTS = {
     "high": "high",
@@ -40,6 +40,8 @@ def view(report: Report) -> Iterator[str]:
     yield ""
     yield from _queue(report)
     yield from _totals(report)
+    yield from _skills(report)
+    yield from _oracle(report)
     yield from _asked(report)
     yield from _problems(report)
 
@@ -171,6 +173,31 @@ def _totals(report: Report) -> Iterator[str]:
     yield _row("Totals", _list([*(click.style(one, dim=is_old) for one in trained), quests, gold]))
     if report.battle and report.battle.hero_checkpoint:
         yield _row("Checkpoint", click.style(printable(report.battle.hero_checkpoint), dim=is_old))
+
+
+def _skills(report: Report) -> Iterator[str]:
+    said = report.scheduler
+    for index, (skill, now) in enumerate(said.skills.items() if said and said.exams else ()):
+        window = " ".join(figures.percent(accuracy) for accuracy in now.window) or "not examined yet"
+        fallen = f", fell: {', '.join(map(str, now.regressed))}" if now.regressed else ""
+        text = f"{printable(skill)} trains level {now.training_level} of {now.max_level} ({window}){fallen}"
+        yield _row("" if index else "Skills", click.style(text, dim=not report.daemons["scheduler"].progressing))
+
+
+def _oracle(report: Report) -> Iterator[str]:
+    said = report.oracle
+    if said is None or not report.daemons["oracle"].alive:
+        return
+    if said.upstream:
+        text = f"{said.upstream} {'answers' if said.upstream_answers else 'does not answer'}"
+    else:
+        held = sum(one.bytes + one.cache_bytes for one in said.models)
+        names = [one.name + (f" (answers {one.answering})" if one.answering else "") for one in said.models]
+        memory = [f"{figures.size(held)} of {figures.size(said.budget_bytes)}"] if names else ["no model in memory"]
+        loading = [f"loads {said.loading.name}"] if said.loading else []
+        text = " · ".join([*names, *memory, *loading])
+    shown = wrapped(printable(text), LABEL, between=" · ")
+    yield _row("Oracle", click.style(shown, dim=not report.daemons["oracle"].progressing))
 
 
 def _asked(report: Report) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """The daemons as processes of one parent: started again when they end by themselves, and their words kept in logs/."""
 
-import ctypes
 import logging
 import os
 import re
@@ -13,13 +12,13 @@ from logging.handlers import RotatingFileHandler
 from typing import IO
 
 from realm.core.log import LOG_LINES, WARNING
+from realm.core.parent import end_with_parent
 from realm.core.paths import Home
 
 LOG_BYTES = 8 * 2**20
 LOGS_KEPT = 4
 EVENT = re.compile(r"\bevent=([a-z-]+)")
 NO_USE = (os.EX_TEMPFAIL, os.EX_CONFIG)  # it would end the same way again: another one runs, or a file must be mended
-PR_SET_PDEATHSIG = 1  # prctl(2)
 
 Note = Callable[[str], None]
 
@@ -119,9 +118,6 @@ def _is_for_people(line: str) -> bool:
     return event is not None and event[1] in LOG_LINES and LOG_LINES[event[1]].priority <= WARNING
 
 
-_libc = ctypes.CDLL(None)
-
-
 def _end_with_parent() -> None:
     """In the child, before it becomes the daemon: a killed parent must not leave daemons behind that nobody sees."""
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    end_with_parent(signal.SIGTERM)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import click
-import orjson
+import msgspec
 
 from realm.core.json_safe import json_safe
 
@@ -119,4 +119,4 @@ def echo_lines(lines: Iterable[str]) -> None:
 
 def echo_json(value: Any) -> None:
     """One JSON value of plain Python data; NaN is null."""
-    click.echo(orjson.dumps(json_safe(value)[0], option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z))
+    click.echo(msgspec.json.format(msgspec.json.encode(json_safe(value)[0]), indent=2))  # integers of any size

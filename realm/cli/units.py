@@ -63,8 +63,10 @@ def uninstall(for_one: bool) -> None:
     if not for_one:
         _require_root()
     names = [path.name for path in files.present() if path.suffix in (".service", ".target")]
+    if names and _is_booted():
+        _systemctl(for_one, "stop", *(name.replace("@.", "@*.") for name in names))  # of a template, all there are
     if names:
-        _systemctl(for_one, "disable", *(["--now"] if _is_booted() else []), *names)
+        _systemctl(for_one, "disable", *names)
     with one_sentence():
         files.remove()
     if _is_booted():

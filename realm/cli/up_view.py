@@ -14,7 +14,10 @@ import click
 from realm.cli import figures
 from realm.cli.events import event_files, news, sign_of
 from realm.cli.terminal import bar, cells, columns, fields, icon, printable, wrapped
+from realm.core.address import url_of
+from realm.core.config import ConfigError, load_config
 from realm.core.events import Event
+from realm.core.game import STEPS_PER_LEVEL
 from realm.core.jsonl import Position, end_of
 from realm.core.paths import Home
 from realm.core.status import StatusError, TrainingStatus, read_status
@@ -22,7 +25,6 @@ from realm.core.status import StatusError, TrainingStatus, read_status
 BAR = 12  # cells
 FEW = 3  # more of one kind in one look are told in one line
 BEGIN = 14  # cells before an event's text: time and icon
-STEPS_PER_LEVEL = 1000
 PIPE_SECONDS = 10.0  # between two lines on the battle where no terminal can show a moving one
 
 
@@ -42,6 +44,7 @@ class View:
         """Before the daemons start."""
         realm = f"{_as_called()} --home {self._home.root}"
         places = [
+            *_servers(self._home, realm),
             ("drop zone", f"cp FILE.jsonl {self._home.inbox}/"),
             ("watch", f"{realm} watch"),
             ("status", f"{realm} status"),
@@ -82,6 +85,14 @@ class View:
                 return
             self._battle = battle
             click.echo(f"\r\x1b[K{battle}", nl=False)
+
+
+def _servers(home: Home, realm: str) -> list[tuple[str, str]]:
+    try:
+        config = load_config(home.config_file)
+    except ConfigError as error:
+        return [("tavern", str(error))]
+    return [("tavern", url_of(config.tavern)), ("oracle", f"{url_of(config.oracle)}/v1, {realm} oracle chat")]
 
 
 def _as_called() -> str:

@@ -7,10 +7,10 @@ import click
 from realm.cli import figures
 from realm.cli.loss_chart import HIGHEST, curve, drawn
 from realm.cli.status_report import Report
-from realm.cli.status_view import STEPS_PER_LEVEL
 from realm.cli.terminal import GAP, bar, cells, padded, printable, shortened
 from realm.cli.watch_lines import WIDE, dim, fitted, rule
 from realm.cli.watch_scene import Scene
+from realm.core.game import STEPS_PER_LEVEL
 from realm.core.status import TrainingStatus
 
 LABEL = 10  # cells before a bar

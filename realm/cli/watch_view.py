@@ -79,7 +79,8 @@ def _header(scene: Scene, width: int) -> str:
 
 
 def _home(report: Report, width: int) -> str:
-    words = [f"{name} {_word(daemon)[0]}" for name, daemon in report.daemons.items() if name != "trainer"]
+    others = [(name, daemon) for name, daemon in report.daemons.items() if name != "trainer"]
+    words = [f"{name} {_word(daemon)[0]}" for name, daemon in others if daemon.alive or daemon.age_s is not None]
     heard = report.daemons["trainer"].age_s
     told = [f"trainer heard {figures.age(heard)} ago"] if heard is not None and heard >= 0 else []
     right = " · ".join([*told, *words])

@@ -15,7 +15,7 @@ def test_a_home_without_a_hero_needs_a_person_who_is_told_what_to_do(home: Home)
         assert f"\n\n{group}\n" in told
     missing = f"  ✗ hero squire: {home.models / 'squire'} does not exist\n"
     assert f"{missing}    why   the trainer does not start without it\n    mend  realm hero build squire\n" in told
-    assert told.endswith("\n\n1 needs a person; 2 are worth knowing\n")
+    assert told.endswith(f"\n\n1 needs a person; {told.count('  ! ')} are worth knowing\n")
     assert "\x1b" not in told
 
 
@@ -25,8 +25,25 @@ def test_with_its_hero_all_is_well(home: Home) -> None:
     told = realm(home, "doctor", "--deep").stdout
     assert "  ✓ hero Squire stands in" in told
     assert "  ! trainer has not run here yet\n    mend  realm run trainer" in told
-    assert told.endswith("\n\nall is well; 2 are worth knowing\n")
+    assert told.endswith(f"\n\nall is well; {told.count('  ! ')} are worth knowing\n")
     assert picture(home) == before
+
+
+def test_an_audit_adds_its_groups_and_what_is_broken_needs_a_person(home: Home) -> None:
+    realm(home, "hero", "build", "squire")
+    before = picture(home)
+    told = realm(home, "doctor", "--audit").stdout
+    assert "Claims" not in realm(home, "doctor").stdout
+    for group in ("Quests", "Claims", "Steps", "Seals", "Checkpoints", "Records", "Leftovers"):
+        assert f"\n\n{group}\n" in told
+    assert "  ✓ 0 gold for 0 completed quests\n" in told
+    assert picture(home) == before
+    history = home.history / "trainer.jsonl"
+    history.write_text("no JSON\n")
+    told = realm(home, "doctor", "--audit", ends_with=1).stdout
+    assert f"  ✗ {history}, line 1: JSON is malformed" in told
+    flat = json.loads(realm(home, "doctor", "--audit", "--json", ends_with=1).stdout)["findings"]
+    assert [one["what"] for one in flat if one["group"] == "Records" and one["severity"] == "trouble"]
 
 
 def test_json_has_every_finding_with_its_group(home: Home) -> None:
@@ -45,7 +62,8 @@ def test_json_has_every_finding_with_its_group(home: Home) -> None:
 
 def test_no_home_is_a_finding(home: Home) -> None:
     nowhere = Home(home.root / "nowhere")
-    assert f"✗ {nowhere.root} is no realm's home" in realm(nowhere, "doctor", ends_with=1).stdout
+    for options in ([], ["--audit"]):
+        assert f"✗ {nowhere.root} is no realm's home" in realm(nowhere, "doctor", *options, ends_with=1).stdout
 
 
 def test_a_probe_is_announced(home: Home) -> None:

@@ -70,6 +70,17 @@ def test_a_torn_line_waits_for_its_end(home: Home, quests: EndedQuests, file: Pa
     assert counted(quests) == (2, 2)
 
 
+def test_a_last_line_whose_beginning_a_power_cut_took_waits_to_be_cut(
+    home: Home, quests: EndedQuests, file: Path
+) -> None:
+    end_quest(home, 1, "completed")
+    whole = file.read_bytes()
+    file.write_bytes(whole + b"\0" * 30 + whole[30:])
+    assert counted(quests) == (1, 1)
+    end_quest(home, 2, "completed")
+    assert counted(quests) == (2, 2)
+
+
 @pytest.mark.parametrize("in_place", [True, False])
 def test_a_mended_file_is_counted_anew(home: Home, quests: EndedQuests, file: Path, in_place: bool) -> None:
     for claim in range(1, 4):

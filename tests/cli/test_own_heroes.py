@@ -1,6 +1,7 @@
 """Heroes that a home brings itself, and heroes taken from a local folder: from the command line to a trained quest."""
 
 import json
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -24,7 +25,7 @@ SHAPE = {
     "num_key_value_heads": 2,
     "head_dim": 16,
 }
-ROWS = 320  # of the embedding
+ROWS = 448  # of the embedding
 QUEST = b"".join(json.dumps({"prompt": f"{n} + 1", "completion": f"{n + 1}"}).encode() + b"\n" for n in range(200))
 
 
@@ -48,6 +49,19 @@ def _small_dio() -> str:
     shipped["training"] |= {"max_length": 64, "batch_size": 2, "gradient_accumulation": 1}
     shipped["training"] |= {"learning_rate": 2e-3, "warmup_steps": 5}
     return yaml.safe_dump(shipped, allow_unicode=True)
+
+
+def test_a_tokenizer_that_the_model_has_no_rows_for_is_refused(tmp_path: Path, squire: Path) -> None:
+    home = Home(tmp_path / "home")
+    home.create()
+    shutil.copytree(squire, home.models / "squire")
+    tokenizer = json.loads((squire / "tokenizer.json").read_bytes())
+    vocabulary = tokenizer["model"]["vocab"]
+    vocabulary |= {f"word{number}": len(vocabulary) + number for number in range(400)}
+    (home.models / "squire" / "tokenizer.json").write_text(json.dumps(tokenizer))
+    with running("trainer", home) as trainer:
+        assert trainer.wait(60) == 78
+    assert "its tokenizer names" in log_of(home)
 
 
 def bring(home: Home, hero_id: str, content: str) -> Path:

@@ -36,7 +36,7 @@ def test_bad_input_is_one_sentence_not_a_traceback(squire: Path, tmp_path: Path)
     broken = tmp_path / "broken.jsonl"
     broken.write_text('{"messages": [{"role": "assistant", "content": "x"}]}\n{"messages": \n')
     cases = {
-        ("scroll", "forge", "bin", "--level", "9", "--count", "1", "--out", tmp_path / "q"): "unknown level 9",
+        ("scroll", "forge", "bin", "--level", "31", "--count", "1", "--out", tmp_path / "q"): "unknown level 31",
         ("scroll", "forge", "bin", "--level", "x", "--count", "1", "--out", tmp_path / "q"): "write a level such as 3",
         ("scroll", "train", broken, "--model", squire, "--out", tmp_path / "r"): "line 2: not valid JSON",
         ("scroll", "train", broken, "--model", tmp_path, "--out", tmp_path / "r"): "hero.yaml: there is no such",

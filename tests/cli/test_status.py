@@ -15,7 +15,15 @@ from realm.cli.terminal import cells
 from realm.core.control import Control
 from realm.core.paths import Home
 from realm.core.quests import STATES, QuestQueue
-from realm.core.status import BattleStatus, QueueWatcherStatus, TrainingStatus
+from realm.core.status import (
+    BattleStatus,
+    HeldModel,
+    ModelLoad,
+    OracleStatus,
+    QueueWatcherStatus,
+    TrainingStatus,
+    write_status,
+)
 from tests.arena.realm_home import put_quest
 from tests.cli.console import (
     LINE,
@@ -65,6 +73,21 @@ def row(home: Home, label: str) -> str:
 def test_the_first_line_names_the_home_and_its_version(home: Home) -> None:
     first = realm(home, "status").stdout.splitlines()[0]
     assert first == f"{home.root}  format 1 · realm {__version__}"
+
+
+def test_what_the_oracle_has_in_memory_is_shown_while_it_runs(home: Home) -> None:
+    now = header("oracle")["heartbeat_at"]
+    newest = HeldModel(name="checkpoint-1000", bytes=2**20, cache_bytes=2**21, device="cpu", answering=2, loaded_at=now)
+    loading = ModelLoad(name="base", bytes_read=1, bytes=2, began_at=now)
+    said = OracleStatus(**header("oracle"), budget_bytes=2**30, models=[newest], loading=loading)
+    assert write_status(home.status, said) is None
+    assert "Oracle " not in realm(home, "status").stdout
+    with alive(home, "oracle"):
+        assert row(home, "Oracle") == "checkpoint-1000 (answers 2) · 3.0 MiB of 1.0 GiB · loads base"
+        behind = OracleStatus(**header("oracle"), backend="openai", upstream="http://gpu:8000", upstream_answers=False)
+        assert write_status(home.status, behind) is None
+        assert row(home, "Oracle") == "http://gpu:8000 does not answer"
+        assert told(home)["oracle"]["upstream"] == "http://gpu:8000"
 
 
 def test_a_battle_is_shown_in_numbers(home: Home) -> None:

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from realm.arena.trainer import CANNOT_START
-from realm.cli.run import DAEMONS
+from realm.cli.run import DAEMONS, SKILL_SERVER
 from realm.core.instance import EXIT_STATUS
-from realm.core.paths import PLACES, SYSTEM_HOME, Home
+from realm.core.paths import PLACES, SKILL_SERVERS, SYSTEM_HOME, Home
 from realm.core.systemd import check_interval
 from tests.cli.console import REALM, realm
 
 SERVICES = [f"realm-{daemon}.service" for daemon in DAEMONS]
+TEMPLATE = "realm-skill@.service"  # one service for each skill
 
 
 @pytest.fixture
@@ -38,10 +39,12 @@ def values(text: str, key: str) -> list[str]:
 
 
 def test_every_daemon_that_can_be_run_is_a_service_of_the_target(files: dict[str, str]) -> None:
-    assert sorted(name for name in files if name.endswith(".service")) == sorted(SERVICES)
+    assert sorted(name for name in files if name.endswith(".service")) == sorted([*SERVICES, TEMPLATE])
     for daemon, service in zip(DAEMONS, SERVICES, strict=True):
         assert values(files[service], "ExecStart")[0].endswith(f"/realm run {daemon}")
         assert values(files[service], "WantedBy") == ["realm.target"]
+    assert values(files[TEMPLATE], "ExecStart")[0].endswith("/realm run skill@%i")
+    assert [values(files[TEMPLATE], key) for key in ("WantedBy", "DefaultInstance")] == [["realm.target"], ["bin"]]
     assert values(files["realm.target"], "WantedBy") == ["multi-user.target"]
 
 
@@ -50,7 +53,7 @@ def test_no_daemon_needs_another(files: dict[str, str]) -> None:
         assert not re.search(r"^(Requires|BindsTo|Requisite)=", text, flags=re.MULTILINE)
 
 
-@pytest.mark.parametrize("daemon", DAEMONS)
+@pytest.mark.parametrize("daemon", [*DAEMONS, SKILL_SERVERS])
 def test_what_a_daemon_does_not_write_by_the_table_is_read_only(files: dict[str, str], daemon: str) -> None:
     kept = {
         Path(path.removeprefix("-"))
@@ -73,7 +76,7 @@ def test_the_frame_and_systemd_agree(files: dict[str, str], monkeypatch: pytest.
     frame = files["realm-.service.d/10-frame.conf"]
     assert values(frame, "RestartPreventExitStatus") == [f"{EXIT_STATUS} {CANNOT_START}"]
     monkeypatch.setenv("WATCHDOG_USEC", f"{values(frame, 'WatchdogSec')[0]}000000")
-    for module in DAEMONS.values():
+    for module in (*DAEMONS.values(), SKILL_SERVER):
         check_interval(import_module(module).INTERVAL)
 
 
@@ -81,7 +84,7 @@ def test_ones_own_services_name_the_home_and_take_nothing_only_the_machine_can_g
     home = Home(tmp_path / 'my "50 %" $home')
     home.create()
     files = shown(home, "--user")
-    assert sorted(files) == sorted([*SERVICES, "realm-.service.d/10-frame.conf", "realm.target"])
+    assert sorted(files) == sorted([*SERVICES, TEMPLATE, "realm-.service.d/10-frame.conf", "realm.target"])
     named = str(home.root).replace('"', '\\"').replace("%", "%%").replace("$", "$$")
     for daemon, service in zip(DAEMONS, SERVICES, strict=True):
         assert values(files[service], "ExecStart") == [
@@ -112,7 +115,7 @@ def test_where_systemd_does_not_run_they_are_put_in_place_for_when_it_does(
     home.create()
     assert "systemd does not run here" in realm(home, "units", "install", "--user").output
     wanted = tmp_path / "systemd/user/realm.target.wants"
-    assert sorted(link.name for link in wanted.iterdir()) == sorted(SERVICES)
+    assert sorted(link.name for link in wanted.iterdir()) == sorted([*SERVICES, "realm-skill@bin.service"])
     realm(home, "units", "uninstall", "--user")
     assert list((tmp_path / "systemd/user").iterdir()) == []
 

@@ -367,12 +367,15 @@ def test_watching_changes_nothing(home: Home) -> None:
         assert picture(home) == before
 
 
+def fits(frame: list[str], width: int, height: int) -> bool:
+    return len(frame) == height and max(map(cells, frame)) <= max(width, 4)
+
+
 def test_it_follows_the_size_of_the_terminal(home: Home) -> None:
     with watching(home, "--every", 60) as terminal:  # so that nothing but the size makes it draw again
         for width, height in ((120, 40), (40, 10), (3, 2), (60, 16)):
             terminal.resize(width, height)
-            terminal.until(lambda height=height: len(terminal.frame) == height)  # type: ignore[misc]
-            assert max(map(cells, terminal.frame)) <= max(width, 4)
+            terminal.until(lambda width=width, height=height: fits(terminal.frame, width, height))  # type: ignore[misc]
 
 
 def test_p_pauses_and_resumes_as_the_commands_do(home: Home) -> None:

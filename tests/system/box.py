@@ -17,10 +17,11 @@ class BoxError(RuntimeError):
 
 
 class Box:
-    """`folder` is the box's; it must not exist, or hold a box that was not stopped."""
+    """`folder` is the box's; it must not exist, or hold a box that was not stopped. It ends after `life` seconds."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, life: int = 1800):
         self._folder = folder
+        self._life = life
         self.install_log = ""  # what `make install` said
 
     def start(self, *binds: str) -> str | None:
@@ -95,9 +96,15 @@ class Box:
         return {
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "SYSTEMD_BOX": str(self._folder),
+            "SYSTEMD_BOX_LIFE": str(self._life),
         }
 
     def _script(self, *words: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [SCRIPT, *words], env=self._environment, capture_output=True, text=True, stdin=subprocess.DEVNULL
+            [SCRIPT, *words],
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is the caller's to answer: a box that is half up must be stopped
         )

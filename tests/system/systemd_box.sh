@@ -16,7 +16,7 @@ SELF=$(readlink -f -- "${BASH_SOURCE[0]}")
 D=${SYSTEMD_BOX:?names the folder of the box}
 NAME=${D##*/}
 PID1=/lib/systemd/systemd
-MAX_LIFE=1800 # seconds, should nobody stop it
+MAX_LIFE=${SYSTEMD_BOX_LIFE:-1800} # seconds, should nobody stop it
 TARGET=multi-user.target
 
 die() {

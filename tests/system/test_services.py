@@ -20,8 +20,12 @@ HOME = str(SYSTEM_HOME)
 REALM = "/usr/local/bin/realm"
 SERVICES = [f"realm-{daemon}.service" for daemon in DAEMONS]
 TRAINER, WATCHER = "realm-trainer.service", "realm-queue-watcher.service"
+TEMPLATE, SKILL = "realm-skill@.service", "realm-skill@bin.service"
 ELSEWHERE = ["/etc", "/opt/realm", "/var/lib", "/home/alice", "/srv/open"]
-EXPOSURE = {TRAINER: 1.0, WATCHER: 1.0}
+SCHEDULER, WATCHTOWER, TAVERN = "realm-scheduler.service", "realm-watchtower.service", "realm-tavern.service"
+ORACLE = "realm-oracle.service"
+EXPOSURE = {TRAINER: 1.2, WATCHER: 1.0, SCHEDULER: 2.0, WATCHTOWER: 1.2, TAVERN: 1.5, ORACLE: 2.0, SKILL: 2.0}
+WITH_SOCKETS = (TRAINER, SCHEDULER, WATCHTOWER, TAVERN, ORACLE)  # the first in a network of its own
 
 
 def up(box: Box) -> None:
@@ -58,7 +62,7 @@ def drop_long_quest(box: Box) -> None:
 def test_what_is_installed_is_sound_and_says_what_comes_next(box: Box) -> None:
     assert "systemctl enable --now realm.target" in box.install_log
     units = box.sh("ls -d /usr/local/lib/systemd/system/realm*.service /usr/local/lib/systemd/system/realm.target")
-    assert [Path(unit).name for unit in units.split()] == [*sorted(SERVICES), "realm.target"]
+    assert [Path(unit).name for unit in units.split()] == [*sorted([*SERVICES, TEMPLATE]), "realm.target"]
     assert box.run("systemd-analyze", "verify", "--man=no", "--recursive-errors=yes", *units.split()) == ""
 
 
@@ -94,7 +98,7 @@ def test_it_is_root_who_installs_and_not_from_an_interpreter_that_services_canno
         box.sh(f"{REALM} units uninstall", user="alice")
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", [*SERVICES, SKILL])
 def test_exposure(box: Box, service: str, say: Callable[[str], None]) -> None:
     report = box.run("systemd-analyze", "security", "--no-pager", service)
     figure = re.search(r"Overall exposure level for \S+: ([0-9.]+)", report)
@@ -141,11 +145,12 @@ def test_a_service_touches_nothing_else(probed: dict[str, Any], service: str) ->
         "/home/alice": "EACCES",
         "/srv/open": "EROFS",
     }
-    assert found["internet"] == "EAFNOSUPPORT"
+    assert found["internet"] == ("ok" if service in WITH_SOCKETS else "EAFNOSUPPORT")
 
 
-def test_only_the_trainer_reaches_an_accelerator(probed: dict[str, Any]) -> None:
-    assert probed[TRAINER]["gpu"] == "ENXIO"  # as far as the driver, which this machine lacks
+def test_only_trainer_and_exams_reach_an_accelerator(probed: dict[str, Any]) -> None:
+    for service in (TRAINER, SCHEDULER):
+        assert probed[service]["gpu"] == "ENXIO"  # as far as the driver, which this machine lacks
     assert probed[WATCHER]["gpu"] == "ENOENT"
 
 
@@ -201,6 +206,45 @@ def test_others_may_not(box: Box) -> None:
     box.sh(f"ls {HOME}/secrets", user="alice", ends_with=2)
 
 
+def test_a_skills_server_answers_on_this_machine_alone_and_starts_with_the_target(box: Box) -> None:
+    up(box)
+    box.until(lambda: box.is_up(SKILL), "the skill's server")
+    ask = "python3 -c \"import urllib.request as r; print(r.urlopen('http://localhost:8090/health').read())\""
+    assert '"status":"ok"' in box.sh(ask, user="bob")
+    assert box.asks(SKILL, "StatusText") == "serves Binary Alchemy 1.0.0 on port 8090"
+    assert "127.0.0.1:8090" in box.run("ss", "-Hltn", "sport = :8090")
+
+
+def test_an_exam_is_sat_in_the_schedulers_sandbox(box: Box) -> None:
+    drop_long_quest(box)
+    box.sh(f"{REALM} curriculum set exam_minutes 0.2; {REALM} curriculum preset bin_only", user="realm")
+    annals = box.home.history / "scheduler.jsonl"
+    box.until(lambda: annals.exists() and '"kind":"graded"' in annals.read_text(), "an exam", 180)
+    box.sh(f"{REALM} curriculum set enabled false", user="realm")
+    assert "event=not-evaluated" not in box.log(SCHEDULER)
+
+
+def test_the_tavern_writes_what_a_person_asks_for(box: Box) -> None:
+    """From its sandbox: settings, a drop, a flag."""
+    up(box)
+    box.sh("""/opt/realm/bin/python3 - <<'END'
+import json, urllib.request
+at = "http://127.0.0.1:8888/api/"
+def ask(path, body=None, kind="application/json"):
+    request = urllib.request.Request(at + path, body, {"Content-Type": kind})
+    return json.load(urllib.request.urlopen(request, timeout=30))
+version = ask("scheduler")["version"]
+ask("scheduler", json.dumps({"version": version, "changes": {"batch": 77}}).encode())
+ask("quests?name=page.jsonl", b'{"text": "once upon a time"}\\n' * 9, "application/octet-stream")
+ask("control/seal", b"{}")
+END""")
+    assert '"batch": 77' in box.home.config_file.read_text()
+    box.until(lambda: not (box.home.control / ".seal").exists(), "the seal")
+    box.until(lambda: not list(box.home.inbox.rglob("*page*")), "the drop is taken")
+    assert any("-page-" in quest.name for quest in box.home.queue.glob("*/*"))
+    box.sh(f"{REALM} curriculum set batch 3000", user="realm")
+
+
 # Deaths
 
 
@@ -217,6 +261,16 @@ def test_a_killed_trainer_comes_back_to_where_it_was(box: Box) -> None:
     assert seal
     assert stands_at >= seal.step > 0
     box.until(lambda: (training(box).step or 0) > before, "it goes further than it was")
+
+
+def test_two_devices_train_together_in_the_sandbox(box: Box) -> None:
+    drop_long_quest(box)
+    for devices in (2, 1):
+        box.sh(f"{REALM} config set devices {devices}")
+        box.run("systemctl", "restart", TRAINER)
+        assert is_trained_on(box)
+        stands = re.findall(r'"Squire stands at step [0-9,]+, on (.+)"', box.log(TRAINER))[-1]
+        assert stands == ("2 x cpu" if devices == 2 else "cpu")
 
 
 def test_a_service_that_hangs_is_restarted_with_its_stacks_in_the_log(box: Box) -> None:
