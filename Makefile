@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 REALM := $(VENV)/bin/realm
 LEARN := .learn
+QUEST_LINE := .quest-line
 PREFIX := /opt/realm
+MINUTES ?= 2
 
-.PHONY: play test lint learn install uninstall clean
+.PHONY: play test lint soak quest-line bench learn install uninstall clean
 
 $(VENV)/.installed: pyproject.toml configs/constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Realm needs Python 3.11 or newer: make PYTHON=python3.11")'
@@ -18,13 +20,31 @@ $(VENV)/.installed: pyproject.toml configs/constraints.txt
 play: $(VENV)/.installed
 	@$(REALM) --home "$${REALM_HOME:-.realm}" play
 
+# Three processes of tests side by side: many of them wait for daemons.
 test: lint
-	$(VENV)/bin/pytest
+	$(VENV)/bin/pytest --numprocesses=3 --dist=loadfile
 
 lint: $(VENV)/.installed
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+# The services under a systemd of their own, with thousands of drops, kills, full disks and damage; needs root.
+# Changes nothing of this machine. make soak MINUTES=60; SEED=N does the same again.
+soak: $(VENV)/.installed
+	@$(VENV)/bin/python -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+# The climb, unattended, in a home of its own: squire is taught and examined by the scheduler. make quest-line MINUTES=120
+quest-line: MINUTES = 30
+quest-line: $(VENV)/.installed
+	rm -rf $(QUEST_LINE)
+	@$(VENV)/bin/python -m tests.benchmarks.quest_line --minutes $(MINUTES) --home $(QUEST_LINE)
+
+# What is promised about speed and memory, beside what people use today; half an hour on two quiet cores. Rivals are
+# installed into .bench-venv on first use. make bench ROUNDS=3
+bench: ROUNDS = 5
+bench: $(VENV)/.installed
+	@$(VENV)/bin/python -m tests.benchmarks.bench --rounds $(ROUNDS) --json bench.json
 
 # Random weights -> BIN level 1 -> exam -> BIN levels 1 to 3 -> exam. About 16 minutes on two cores.
 learn: $(VENV)/.installed
@@ -61,4 +81,4 @@ uninstall:
 	@echo '/var/lib/realm and the user realm stay; to remove them too: rm -r /var/lib/realm; userdel realm'
 
 clean:
-	rm -rf $(VENV) $(LEARN)
+	rm -rf $(VENV) $(LEARN) $(QUEST_LINE) .bench-venv bench.json

@@ -89,9 +89,9 @@ WHO = {
     "complete": "trainer",
     "fail": "trainer",
     "prune": "trainer, queue-watcher",
-    "move": "people: `realm quest move`, `mv`",
-    "retry": "people: `realm quest retry`",
-    "remove": "people: `realm quest rm`",
+    "move": "people: `realm quest move`, `mv`; queue-watcher, by an order",
+    "retry": "people: `realm quest retry`; queue-watcher, by an order",
+    "remove": "people: `realm quest rm`; queue-watcher, by an order",
 }
 
 
@@ -146,7 +146,7 @@ class Key(NamedTuple):
 
 
 def settings() -> Iterator[str]:
-    rows = [(f"`{key.name}`", _values(key), _json(key.field.default), _meaning(key)) for key in _keys(Config, "")]
+    rows = [(f"`{key.name}`", _values(key), _default(key), _meaning(key)) for key in _keys(Config, "")]
     return table(("key", "values", "default", "meaning"), rows)
 
 
@@ -198,6 +198,9 @@ def _type(found: Any) -> str:
             return f"whole number{_range(found)}"
         case types.FloatType():
             return f"number{_range(found)}"
+        case types.DictType(value_type=types.StructType() as plan):
+            inner = (f"`{field.name}` ({_type(field.type)})" for field in plan.fields)
+            return f"an object of objects: {', '.join(inner)}"
     raise ValueError(f"no words for {found}")
 
 
@@ -215,6 +218,11 @@ def _of_heroes(name: str) -> str:
     values = {hero: _json(getattr(get_hero(hero).training, name)) for hero in hero_files()}
     same = len(set(values.values())) == 1
     return next(iter(values.values())) if same else ", ".join(f"{hero} {value}" for hero, value in values.items())
+
+
+def _default(key: Key) -> str:
+    made = key.field.default_factory
+    return _json(key.field.default if made is msgspec.NODEFAULT else made())
 
 
 def _json(value: object) -> str:

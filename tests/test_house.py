@@ -17,10 +17,12 @@ FLOORS = {
     "armory": 1,
     "arena": 2,
     "guild": 2,
-    "oracle": 2,
+    "oracle": 3,
     "sentinels": 2,
-    "scrolls": 3,
-    "cli": 4,
+    "scrolls": 4,
+    "tavern": 4,
+    "watchtower": 4,
+    "cli": 5,
 }
 
 
@@ -74,8 +76,12 @@ LIGHT = [
     "realm.core.checkpoint_ledger",
     "realm.armory.heroes",
     "realm.arena.queue_watcher",
+    "realm.guild.skills.server",
     "realm.arena.battle.journal",
     "realm.arena.battle.seal",
+    "realm.tavern.tavern",
+    "realm.oracle.oracle",
+    "realm.watchtower.watchtower",
     "realm.cli.main",
     "realm.cli.status",
     "realm.cli.watch",
@@ -83,6 +89,8 @@ LIGHT = [
     "realm.cli.doctor",
     "realm.cli.migrate",
     "realm.cli.completion",
+    "realm.cli.skill",
+    "realm.cli.oracle",
 ]
 
 
