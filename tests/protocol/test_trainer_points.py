@@ -1,6 +1,7 @@
 """The real trainer, killed, starved or failed at sampled system calls of a whole life: it comes to the same end.
 
-REALM_TEST_POINTS sets how many points (or: all), REALM_TEST_SEED which.
+REALM_TEST_POINTS sets how many points (or: all), REALM_TEST_SEED which. How often a thread that goes by the clock calls
+depends on how busy the machine is: a life that never comes to its call is followed by another one with another call.
 """
 
 import os
@@ -9,7 +10,7 @@ import shutil
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import chain, cycle, zip_longest
+from itertools import chain, cycle, islice, zip_longest
 from pathlib import Path
 
 import pytest
@@ -34,16 +35,18 @@ def sampled(calls: Sequence[Call], dice: random.Random) -> list[Call]:
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
-@pytest.mark.timeout(120 + 20 * POINTS)
+@pytest.mark.timeout(120 + 40 * POINTS)
 def test_a_fault_at_any_call_that_changes_a_file_leads_to_the_same_end(squire: Path, tmp_path: Path) -> None:
     made = prepare(tmp_path / "made", squire)
     poison, calm = poison_of(made), copied(made, tmp_path / "calm")
     calls = list(calls_of_a_life(calm, poison))
     expected = outcome_of(calm)
-    points = list(zip(sampled(calls, random.Random(SEED)), cycle(FAULTS), strict=False))[:POINTS]
-    print(f"{len(points)} of {len(calls)} calls, REALM_TEST_SEED={SEED}")
+    print(f"{POINTS} of {len(calls)} calls, REALM_TEST_SEED={SEED}")
+    points = zip(sampled(calls, random.Random(SEED)), cycle(FAULTS), strict=False)
     hits = 0
-    for number, (call, fault) in enumerate(points):
+    for number, (call, fault) in enumerate(islice(points, 2 * POINTS)):
+        if hits == POINTS:
+            break
         home = copied(made, tmp_path / f"{number}")
         hit, status = fault_at(home, poison, call, fault)
         print(f"{call.thread}, {fault}: {hit or f'never came to {call}'}")
@@ -56,4 +59,4 @@ def test_a_fault_at_any_call_that_changes_a_file_leads_to_the_same_end(squire: P
         assert found == expected, log_of(home)
         hits += bool(hit)
         shutil.rmtree(home.root)
-    assert hits >= 0.9 * len(points)
+    assert hits >= min(POINTS, len(calls) // 2)
