@@ -39,7 +39,8 @@ def test_every_transition_of_a_quest_is_told() -> None:
 
 def test_every_dependency_is_named_with_its_reason() -> None:
     project = tomllib.loads((DOCS.parent / "pyproject.toml").read_text())["project"]
-    stated = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    extras = project["optional-dependencies"]
+    stated = [*project["dependencies"], *extras["dev"], *extras["lora"], *extras["liger"]]
     needed = {re.split(r"[<>=~!\[; ]", one)[0] for one in stated}
     [section] = re.findall(r"^## Dependencies$(.*?)^## ", (DOCS / "DEVELOPMENT.md").read_text(), re.M | re.S)
     rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", section, re.M)[1:]

@@ -170,6 +170,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     devices: Annotated[int, Meta(ge=1, le=64)] = 1  # of this machine that train together; obeyed at the next load
     sharded: bool = False  # each device keeps a slice of the weights and moments (FSDP2); at the next load
     compile: bool = False  # steps as machine code of torch.compile, made at the next load; needs a C++ compiler
+    kernels: Literal["torch", "liger"] = "torch"  # of norms and SwiGLU; liger: Triton's, on GPUs; at the next load
     lora_rank: Annotated[int, Meta(ge=0, le=1024)] = 0  # of adapters beside frozen weights, 0: none; at the next load
     optimizer: Literal["adamw", "adamw_8bit"] = "adamw"  # adamw_8bit: moments of 8 bits; obeyed at the next load
     threads: Annotated[int, Meta(ge=1, le=1024)] | None = None  # CPU threads of each; default: torch's
@@ -216,7 +217,10 @@ def config_of(raw: Any, file: Path) -> Config:
 
 def _contradictions(config: Config) -> list[str]:
     """One sentence for each setting that another one excludes."""
-    return [*_contradictions_of_oracle(config.oracle), *_contradictions_of_sharded(config)]
+    problems = [*_contradictions_of_oracle(config.oracle), *_contradictions_of_sharded(config)]
+    if config.compile and config.kernels == "liger":
+        problems.append("compile makes kernels of its own: set kernels torch, or compile false")
+    return problems
 
 
 def _contradictions_of_oracle(oracle: Oracle) -> list[str]:

@@ -45,6 +45,7 @@ def test_what_is_no_config_is_refused(tmp_path: Path, content: bytes) -> None:
         ({"sharded": True}, "sharded needs several devices"),
         ({"sharded": True, "devices": 2, "compile": True}, "sharded and compile exclude each other"),
         ({"sharded": True, "devices": 2, "optimizer": "adamw_8bit"}, "sharded moments are not coded"),
+        ({"compile": True, "kernels": "liger"}, "compile makes kernels of its own"),
         ({"oracle": {"backend": "openai"}}, "set oracle.upstream first"),
         ({"oracle": {"upstream": "http://gpu.lan:8000/v1"}}, "leave out /v1"),
         ({"oracle": {"upstream": "http://localhost:8765"}}, "the oracle itself"),

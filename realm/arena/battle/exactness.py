@@ -29,6 +29,7 @@ def fingerprint(training: Training, device: torch.device, attention: str, config
         "devices": config.devices,
         "sharded": config.sharded,
         "compile": config.compile,
+        "kernels": config.kernels,
         "lora_rank": config.lora_rank,
         "optimizer": config.optimizer,
         "precision": training.precision,

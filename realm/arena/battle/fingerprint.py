@@ -5,5 +5,5 @@ Fingerprint = dict[str, str | int | bool]
 
 def differences(then: Fingerprint, now: Fingerprint) -> list[str]:
     """The reasons, in words, why a run under `now` cannot be expected to repeat one under `then` bit for bit."""
-    then = {"devices": 1, "compile": False, "sharded": False, **then}  # seals of earlier versions name none
+    then = {"devices": 1, "compile": False, "kernels": "torch", "sharded": False, **then}  # earlier seals name none
     return [f"{key}: {then.get(key)} -> {now.get(key)}" for key in now if then.get(key) != now.get(key)]

@@ -10,6 +10,7 @@ from realm.arena.battle import exactness
 from realm.arena.battle.adapters import adapt
 from realm.arena.battle.chat import ChatTokenizer
 from realm.arena.battle.engine import Engine
+from realm.arena.battle.fused_kernels import fuse
 from realm.arena.battle.learner import NoAccelerator
 from realm.arena.battle.precision import COMPUTE_DTYPES, cast
 from realm.arena.battle.ranks import ALONE, Ranks
@@ -34,7 +35,8 @@ class Origin(NamedTuple):
 def load_engine(origin: Origin, seal: Seal | None, training: Training) -> Engine:
     """All ranks load, and find each other.
 
-    Raises OSError for a folder without a model, KeyError for a seal of another one, NoAccelerator, NotInstalled.
+    Raises OSError for a folder without a model, KeyError for a seal of another one, NoAccelerator, NotInstalled,
+    HeroError.
     """
     config, ranks = origin.config, origin.ranks
     threads = config.threads or max(1, torch.get_num_threads() // ranks.count)
@@ -58,6 +60,10 @@ def _engine(origin: Origin, kept: Kept | None, training: Training) -> Engine:
     folder, config, ranks = origin
     device = device_of(config, ranks.rank)
     model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    if config.kernels == "liger":
+        if device.type == "cpu":
+            raise NoAccelerator("kernels liger run on GPUs alone, and this trainer on a cpu: set kernels torch")
+        fuse(model)
     if config.lora_rank:
         adapt(model, config.lora_rank, training.seed)
     found = restore_weights(model, kept) if kept else frozenset()
