@@ -99,7 +99,7 @@ def running(daemon: str, home: Home, before: str = "") -> Iterator[Life]:
                 process.wait()
 
 
-def eventually(condition: Callable[[], object], seconds: float = 90.0, what: str = "") -> None:
+def eventually(condition: Callable[[], object], seconds: float = 180.0, what: str = "") -> None:
     """Looks until the condition holds; fails after a time that only a broken program takes."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -169,11 +169,10 @@ def test_without_its_port_all_else_goes_on_and_it_is_asked_for_again(home: Home)
         port = int(taken.getsockname()[1])
         with watchtower(home, port):
             eventually(lambda: (now := said(home)) and now.checked_at, what="an inspection")
-            eventually(lambda: (now := said(home)) and now.problems, what="the problem")
+            eventually(lambda: (now := said(home)) and now.problems and now.state == "waiting", what="the problem")
             now = said(home)
             assert now
             assert f"port {port} of 127.0.0.1 cannot be listened on" in now.problems[0]
-            assert now.state == "waiting"
             taken.close()
             eventually(lambda: is_served(port), what="the port")
             eventually(lambda: (now := said(home)) and not now.problems, what="the problem is over")
