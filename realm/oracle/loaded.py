@@ -1,12 +1,11 @@
 """A model in memory, ready to answer: its tokenizer, its limits, and the engine whose thread it lives in."""
 
-import gc
 from datetime import UTC, datetime
 
-import torch
 from transformers import AutoModelForCausalLM
 
 from realm.arena.battle.chat import ChatTokenizer
+from realm.armory.memory import give_back
 from realm.armory.quiet import silence_transformers
 from realm.oracle.engine import Engine
 from realm.oracle.footprint import Footprint
@@ -45,6 +44,4 @@ class LoadedModel:
         """Gives its memory back."""
         self.engine.end()
         del self.engine
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        give_back()

@@ -1,9 +1,7 @@
 """A hero comes into memory: weights, optimizer and tokenizer, from its model folder and, if there is one, a seal."""
 
-import gc
 from pathlib import Path
 
-import torch
 from transformers import PreTrainedModel
 
 from realm.arena.battle import exactness
@@ -15,6 +13,7 @@ from realm.arena.battle.peak import matmul_peak
 from realm.arena.battle.precision import COMPUTE_DTYPES
 from realm.arena.battle.seal import Seal
 from realm.armory.heroes import HeroError
+from realm.armory.memory import give_back
 from realm.core.config import Config, Training
 
 
@@ -48,13 +47,6 @@ def _check_rows(folder: Path, model: PreTrainedModel, chat: ChatTokenizer) -> No
             f"{folder}: its tokenizer names {highest + 1} tokens, its model has rows for {rows}: they are of two"
             " heroes; build it, or download it, again"
         )
-
-
-def give_back() -> None:
-    """What a forgotten hero held goes back to memory and device."""
-    gc.collect()  # the model is part of reference cycles
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 LOADER = Loader(load, give_back)

@@ -13,13 +13,14 @@ import torch
 from realm.arena.battle.chat import Example
 from realm.arena.battle.engine import Engine
 from realm.arena.battle.learner import Learner
-from realm.arena.battle.loaded_hero import give_back, load
+from realm.arena.battle.loaded_hero import load
 from realm.arena.battle.ranks import Ranks
 from realm.arena.battle.seal import Seal
 from realm.arena.battle.sharding import own
 from realm.arena.battle.snapshot import TensorSnapshot
 from realm.arena.battle.stream import Step, cut_passes
 from realm.armory.heroes import load_hero
+from realm.armory.memory import give_back
 from realm.armory.vram import Model, need
 from realm.core.config import Config, Training
 from tests.arena.battle.engines import STATE, sealed
