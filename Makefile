@@ -20,9 +20,10 @@ $(VENV)/.installed: pyproject.toml configs/constraints.txt
 play: $(VENV)/.installed
 	@$(REALM) --home "$${REALM_HOME:-.realm}" play
 
-# Three processes of tests side by side: many of them wait for daemons.
+# Three processes of tests side by side, as many of them wait for daemons; in the order of their names, which mixes those
+# that wait with those that compute.
 test: lint
-	$(VENV)/bin/pytest --numprocesses=3 --dist=loadfile
+	$(VENV)/bin/pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.installed
 	$(VENV)/bin/ruff check .

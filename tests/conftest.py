@@ -1,5 +1,6 @@
 """What many tests need: a real, tiny hero and its tokenizer."""
 
+import os
 import signal
 from collections import Counter
 from collections.abc import Sequence
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import realm.cli.main  # noqa: F401 - sets how torch's threads wait, before torch is loaded
 from realm.arena.battle.chat import ChatTokenizer
@@ -15,6 +17,10 @@ from realm.guild.skills import get_trainer
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job; what tests start would be deaf, too
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Tests and their daemons share few cores: two threads that wait for each other there take ten times as long as one.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

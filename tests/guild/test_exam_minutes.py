@@ -19,7 +19,10 @@ from realm.guild.exam_book import read_report
 from realm.sentinels.audit import broken
 from tests.arena.realm_home import eventually, log_of, make_home, running
 
-SCHEDULER = "from pathlib import Path; from realm.guild import scheduler; scheduler.main(Path({home!r}), port=0)"
+SCHEDULER = (
+    "import sys; from pathlib import Path; from realm.guild import scheduler; "
+    "scheduler.main(Path({home!r}), worker=(sys.executable, '-m', 'tests.guild.prompt_exam'), port=0)"
+)
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ SAME, OTHER, ONLY_HERE = (canonical_name(500 * n, FIRST + timedelta(hours=n)) fo
 MOST = 8  # tokens of an answer
 SCHEDULER = (
     "import sys; from pathlib import Path; from realm.guild import scheduler; scheduler.POLL = 0.02; "
-    "scheduler.main(Path(sys.argv[1]), port=0)"
+    "scheduler.main(Path(sys.argv[1]), worker=(sys.executable, '-m', 'tests.guild.prompt_exam'), port=0)"
 )
 
 
