@@ -17,6 +17,8 @@ from realm.core.paths import Home
 from realm.tavern.app import tavern_app
 from realm.tavern.guard import Guard
 from realm.tavern.pages import shipped_www
+from tests.arena.watcher import Watcher, until
+from tests.tavern.serving import serving
 
 EXAM = "exams/bin/checkpoint-500-20261123-0030-l1-v1.0.0"
 SERVED = {
@@ -87,3 +89,18 @@ def guarded(home: Home) -> Iterator[Door]:
     """As other machines meet it."""
     with opened(home, Tavern(host="0.0.0.0")) as door:
         yield door
+
+
+@pytest.fixture
+def port(home: Home) -> Iterator[int]:
+    """What the tavern answers, without the guard before it."""
+    with serving(home) as port:
+        yield port
+
+
+@pytest.fixture
+def watcher(home: Home) -> Iterator[Watcher]:
+    watcher = Watcher(home)
+    until(lambda: "event=ready" in watcher.log, "ready")
+    yield watcher
+    watcher.kill()

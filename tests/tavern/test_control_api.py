@@ -1,6 +1,5 @@
 """Flags, holds and orders over real HTTP: what lies under control/, and nothing else."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,7 @@ import pytest
 from realm.core.control import FLAGS, Control
 from realm.core.paths import Home
 from tests.cli.console import picture
-from tests.tavern.serving import ask, post, serving
+from tests.tavern.serving import ask, post
 
 
 @pytest.fixture
@@ -16,12 +15,6 @@ def home(tmp_path: Path) -> Home:
     home = Home(tmp_path / "home")
     home.create()
     return home
-
-
-@pytest.fixture
-def port(home: Home) -> Iterator[int]:
-    with serving(home) as port:
-        yield port
 
 
 def test_flags_go_up_and_down(home: Home, port: int) -> None:

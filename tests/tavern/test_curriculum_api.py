@@ -1,7 +1,6 @@
 """The curriculum over real HTTP: what is shown is what will be taught, and two people do not overwrite each other."""
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from realm.guild.curriculum import STRATEGIES
 from realm.guild.presets import PRESETS
 from tests.cli.console import picture
 from tests.guild.climbers import exam
-from tests.tavern.serving import ask, post, serving
+from tests.tavern.serving import ask, post
 
 
 @pytest.fixture
@@ -27,12 +26,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     shipped = (Path(__file__).parents[2] / "configs" / "skills" / "bin.yaml").read_text()
     (home.configs / "skills" / "sy.yaml").write_text(shipped.replace("id: bin", "id: sy"))
     return home
-
-
-@pytest.fixture
-def port(home: Home) -> Iterator[int]:
-    with serving(home) as port:
-        yield port
 
 
 def now(port: int, count: int = 10) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """GET /api/game over real HTTP: numbers that were measured, and null for all others."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from realm.core.paths import Home
 from realm.guild.annals import Annals, Reverted
 from tests.cli.console import alive, end_quest, say_training
 from tests.guild.climbers import exam
-from tests.tavern.serving import ask, serving
+from tests.tavern.serving import ask
 
 
 @pytest.fixture
@@ -23,12 +22,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     home.create()
     monkeypatch.setenv("REALM_HOME", str(home.root))
     return home
-
-
-@pytest.fixture
-def port(home: Home) -> Iterator[int]:
-    with serving(home) as port:
-        yield port
 
 
 def game(port: int) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """What stands in a quest's lines, over real HTTP: bad ones shown and left out, repeated and examined ones told."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,10 @@ from realm.core.paths import Home
 from realm.core.quests import ERROR_FILE, QUEST_FILE, QuestQueue, read_meta, write_meta
 from realm.guild.annals import Annals
 from tests.arena.realm_home import put_quest
-from tests.arena.watcher import Watcher, chat, error, meta, plain, until
+from tests.arena.watcher import Watcher, chat, error, meta, plain
 from tests.cli.console import picture
 from tests.guild.climbers import exam
-from tests.tavern.serving import ask, drop, post, serving
+from tests.tavern.serving import ask, drop, post
 
 GOOD, BAD = chat("2 + 2?", "4"), b'{"messages": [{"role": "user"\n'
 
@@ -29,20 +28,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     home.create()
     monkeypatch.setenv("REALM_HOME", str(home.root))
     return home
-
-
-@pytest.fixture
-def port(home: Home) -> Iterator[int]:
-    with serving(home) as port:
-        yield port
-
-
-@pytest.fixture
-def watcher(home: Home) -> Iterator[Watcher]:
-    watcher = Watcher(home)
-    until(lambda: "event=ready" in watcher.log, "ready")
-    yield watcher
-    watcher.kill()
 
 
 def fail(home: Home, content: bytes, *findings: dict[str, Any], name: str = "quest.jsonl") -> str:

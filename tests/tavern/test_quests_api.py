@@ -1,7 +1,6 @@
 """Quests over real HTTP: shown as folders and history are; wishes become orders that the queue-watcher obeys."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from realm.tavern import quest_cards
 from tests.arena.realm_home import put_quest
 from tests.arena.watcher import Watcher, chat, until
 from tests.cli.console import furnish, picture
-from tests.tavern.serving import ask, post, serving
+from tests.tavern.serving import ask, post
 
 LINE = chat("2 + 2?", "4")
 GONE = "20260101T000000.000000Z-gone-0a1b2c3d"
@@ -43,12 +42,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     home.create()
     monkeypatch.setenv("REALM_HOME", str(home.root))
     return home
-
-
-@pytest.fixture
-def port(home: Home) -> Iterator[int]:
-    with serving(home) as port:
-        yield port
 
 
 def end(home: Home, name: str, hour: int, outcome: str = "completed", **result: Any) -> None:
@@ -230,14 +223,6 @@ def test_a_thousand_looks_change_nothing(home: Home, port: int) -> None:
 
 
 # Wishes
-
-
-@pytest.fixture
-def watcher(home: Home) -> Iterator[Watcher]:
-    watcher = Watcher(home)
-    until(lambda: "event=ready" in watcher.log, "ready")
-    yield watcher
-    watcher.kill()
 
 
 def answered(port: int, wish: tuple[int, Any]) -> dict[str, Any]:

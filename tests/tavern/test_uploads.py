@@ -4,7 +4,6 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -27,12 +26,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     home.create()
     monkeypatch.setenv("REALM_HOME", str(home.root))
     return home
-
-
-@pytest.fixture
-def port(home: Home) -> Iterator[int]:
-    with serving(home) as port:
-        yield port
 
 
 def in_inbox(home: Home, *, hidden: bool = False) -> list[str]:
