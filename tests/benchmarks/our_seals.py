@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-import time
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -13,6 +12,7 @@ from safetensors.torch import save_file
 
 from realm.arena.battle.campaign import Campaign
 from realm.arena.battle.chat import Example
+from realm.arena.battle.learner import StepResult
 from realm.arena.battle.loaded_engine import Origin, load_engine
 from realm.arena.battle.seal import retain
 from realm.arena.battle.sealed_state import SealedState
@@ -44,16 +44,13 @@ class Resident:
         self.steps = 0
         self.step()
 
-    def step(self) -> float:
-        """Its seconds."""
+    def step(self) -> StepResult:
         self.steps += 1
-        return self.engine.step(self.steps, self.passes).seconds
+        return self.engine.step(self.steps, self.passes)
 
     def seal(self) -> Answer:
         """How long training stood still, what the steps beside the write lost, and when the seal was durable."""
-        began = time.perf_counter()
-        self.sealer.start(self.engine.snapshot(self.state))
-        stall = time.perf_counter() - began
+        start = seconds_of(lambda: self.sealer.start(self.engine.snapshot(self.state)))
         beside, report = [], None
         while report is None and self.sealer.busy:
             beside.append(self.step())
@@ -61,9 +58,15 @@ class Resident:
         assert report, self.sealer.problem
         durable, size = report.seconds, report.seal.size
         retain(self.seals)
-        quiet = median(self.step() for _ in range(QUIET_STEPS))
-        lost = stall + sum(beside) - quiet * len(beside)
-        return {"seconds": stall, "lost": lost, "durable": durable, "bytes": size, "step": quiet}
+        quiet = [self.step() for _ in range(QUIET_STEPS)]
+        step, update = median(one.seconds for one in quiet), median(one.split["optimizer"] for one in quiet)
+        return {
+            "seconds": start + max(0.0, beside[0].split["optimizer"] - update),  # an update waits for the copies
+            "lost": start + sum(one.seconds for one in beside) - step * len(beside),
+            "durable": durable,
+            "bytes": size,
+            "step": step,
+        }
 
     @torch.no_grad()
     def save(self) -> Answer:

@@ -1,7 +1,8 @@
 """How long a save keeps training waiting: python -m tests.benchmarks.seal_stall --rounds 5
 
-60 M parameters with AdamW, 713 MB in fp32. Ours copies them at a step boundary and writes behind training's back, with
-digests and fsync. Beside it safetensors and fsync while training waits, and what HF Trainer does, without fsync.
+60 M parameters with AdamW, 713 MB in fp32. Ours copies them beside the next step's passes, whose update waits for the
+copies, and writes behind training's back, with digests and fsync. Beside it safetensors and fsync while training waits,
+and what HF Trainer does, without fsync.
 """
 
 import os

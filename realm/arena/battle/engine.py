@@ -59,6 +59,7 @@ class Engine:
         """
         choose_attention(self.model, packed=training.packed)
         if training.precision != self.training.precision:
+            self._camera.settle()
             moments = self.optimizer.state
             cast(self.model, training.precision)
             self.optimizer = optimizer_for(self.model, training, coded=self.coded_moments, moments=moments)
@@ -129,6 +130,7 @@ class Engine:
         return self.ranks.sum(loss, device) / labelled
 
     def _update(self) -> None:
+        self._camera.settle()
         try:
             self.optimizer.step()
         except torch.OutOfMemoryError as error:

@@ -17,6 +17,7 @@ from realm.arena.battle.ranks import ALONE, Ranks
 from realm.arena.battle.seal import Seal
 from realm.arena.battle.sharding import shard
 from realm.arena.battle.snapshot import Kept, restore_moments, restore_weights
+from realm.armory.memory import keep_what_is_freed
 from realm.core.config import Config, Training
 
 
@@ -41,6 +42,7 @@ def load_engine(origin: Origin, seal: Seal | None, training: Training) -> Engine
     config, ranks = origin.config, origin.ranks
     threads = config.threads or max(1, torch.get_num_threads() // ranks.count)
     exactness.enter(training, threads)
+    keep_what_is_freed()
     kept = Kept.of_seal(seal) if seal else None
     engine = _engine(origin, kept, training)
     if config.compile:

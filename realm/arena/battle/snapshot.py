@@ -1,14 +1,20 @@
-"""A model and its optimizer as a seal's parts, and back. The copy is taken at a step boundary, the bytes made later."""
+"""A model and its optimizer as a seal's parts, and back.
+
+The copies are made beside the passes of the next step, which only read what is copied; its update waits for them
+(Mohan, Phanishayee and Chidambaram 2021, "CheckFreq: Frequent, Fine-Grained DNN Checkpointing", section 4.2). The bytes
+are made of them later.
+"""
 
 import errno
 import os
 import re
 import struct
 import weakref
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import msgspec
 import torch
@@ -22,7 +28,7 @@ from realm.arena.battle.adapters import fitted, merged
 from realm.arena.battle.moments import kept_as
 from realm.arena.battle.seal import Chunks, Seal
 from realm.arena.battle.sealed_state import STATE, SealedState
-from realm.arena.battle.sharding import sliced_as, whole
+from realm.arena.battle.sharding import is_slice, sliced_as, whole
 from realm.core.config import CheckpointDtype
 
 WEIGHTS, OPTIMIZER = "weights.safetensors", "optimizer.safetensors"
@@ -32,19 +38,33 @@ SAFETENSORS_DTYPES = {torch.float32: "F32", torch.bfloat16: "BF16", torch.uint8:
 Tensors = dict[str, Tensor]
 
 
-@dataclass(frozen=True)
-class TensorSnapshot:
-    """Copies of weights and moments, and the model whose shape they have."""
+class Kept(NamedTuple):
+    """What a model goes on from: whole weights and moments, by the names that seals have."""
 
-    model: PreTrainedModel
     weights: Tensors
     moments: Tensors
+
+    @classmethod
+    def of_seal(cls, seal: Seal) -> Self:
+        return cls(load_file(seal.path(WEIGHTS)), load_file(seal.path(OPTIMIZER)))
+
+
+@dataclass(frozen=True)
+class TensorSnapshot:
+    """Copies of weights and moments, and the model whose shape they have. Who reads them waits until they are made."""
+
+    model: PreTrainedModel
     state: SealedState
+    size: int  # bytes of its tensors
+    copies: "Future[Kept]"
 
     @property
-    def size(self) -> int:
-        """Bytes of its tensors."""
-        return sum(tensor.nbytes for tensors in (self.weights, self.moments) for tensor in tensors.values())
+    def weights(self) -> Tensors:
+        return self.copies.result().weights
+
+    @property
+    def moments(self) -> Tensors:
+        return self.copies.result().moments
 
     def parts(self) -> dict[str, Chunks]:
         return {
@@ -70,18 +90,7 @@ class TensorSnapshot:
         text += b" " * (-len(text) % 8)
         yield struct.pack("<Q", len(text)) + text
         for tensor in tensors.values():
-            yield tensor.view(-1).view(torch.uint8).numpy().data
-
-
-class Kept(NamedTuple):
-    """What a model goes on from: whole weights and moments, by the names that seals have."""
-
-    weights: Tensors
-    moments: Tensors
-
-    @classmethod
-    def of_seal(cls, seal: Seal) -> Self:
-        return cls(load_file(seal.path(WEIGHTS)), load_file(seal.path(OPTIMIZER)))
+            yield _bytes(tensor).data
 
 
 class Camera:
@@ -94,17 +103,30 @@ class Camera:
         self._model, self._optimizer = model, optimizer
         self._buffers: Tensors = {}
         self._taken: Callable[[], TensorSnapshot | None] = lambda: None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
+        self._copies: Future[Kept] | None = None
 
     def take(self, state: SealedState) -> TensorSnapshot:
-        """At a step boundary, on all ranks. What it costs is one copy of 12 bytes a parameter, in fp32."""
+        """At a step boundary, on all ranks. Until `settle` returns nothing may be written that it copies."""
+        self.settle()
         if self._taken() is not None:
             self._buffers = {}  # they are that one's now
-        weights, moments = (self._copies(tensors) for tensors in self._tensors())
-        snapshot = TensorSnapshot(self._model, weights, moments, state)
-        if self._model.device.type == "cuda":
-            torch.cuda.synchronize(self._model.device)  # until all copies have arrived
+        live = Kept(*self._tensors())
+        copies = Kept(*({name: self._buffer(name, one) for name, one in some.items()} for some in live))
+        both = [(ours[name], one) for ours, some in zip(copies, live, strict=True) for name, one in some.items()]
+        for copy, slice_ in both:
+            if is_slice(slice_):  # now, as all ranks are here now
+                copy.copy_(whole(slice_))
+        rest = [(copy, one) for copy, one in both if not is_slice(one)]
+        self._copies = self._thread.submit(_filled, copies, rest, self._model.device)
+        snapshot = TensorSnapshot(self._model, state, sum(copy.nbytes for copy, _ in both), self._copies)
         self._taken = weakref.ref(snapshot)
         return snapshot
+
+    def settle(self) -> None:
+        """Until the copies are made. Raises what went wrong with them."""
+        if self._copies:
+            self._copies.result()
 
     def lend(self) -> None:
         """Gives the slices of this rank to the one that takes a snapshot."""
@@ -129,16 +151,35 @@ class Camera:
         }
         return weights, moments
 
-    def _copies(self, tensors: Tensors) -> Tensors:
-        return {name: self._copy(name, tensor) for name, tensor in tensors.items()}
+    def _buffer(self, name: str, tensor: Tensor) -> Tensor:
+        if name not in self._buffers:
+            self._buffers[name] = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=tensor.is_cuda)
+        return self._buffers[name]
 
-    def _copy(self, name: str, slice_: Tensor) -> Tensor:
-        tensor = whole(slice_)
-        buffer = self._buffers.get(name)
-        if buffer is None:
-            buffer = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=tensor.is_cuda)
-            self._buffers[name] = buffer
-        return buffer.copy_(tensor.detach(), non_blocking=True)
+
+def _filled(copies: Kept, pairs: Sequence[tuple[Tensor, Tensor]], device: torch.device) -> Kept:
+    """Each pair is a copy, and what is to be in it."""
+    if device.type == "cuda":
+        _copy_from(device, pairs)
+    else:
+        for copy, tensor in pairs:  # plain bytes: torch would call threads that training is using
+            _bytes(copy)[:] = _bytes(tensor.contiguous())
+    return copies
+
+
+def _copy_from(device: torch.device, pairs: Sequence[tuple[Tensor, Tensor]]) -> None:
+    """Beside what the device computes, and after what it was told before."""
+    beside = torch.cuda.Stream(device)
+    beside.wait_stream(torch.cuda.current_stream(device))
+    with torch.cuda.stream(beside):
+        for copy, tensor in pairs:
+            copy.copy_(tensor, non_blocking=True)
+    beside.synchronize()
+
+
+def _bytes(tensor: Tensor) -> Any:
+    """A numpy array uint8 [bytes] of the same memory."""
+    return tensor.view(-1).view(torch.uint8).numpy()
 
 
 def save_pretrained(

@@ -1,15 +1,23 @@
 """Snapshots are copies that nothing later changes, and seals of them are plain safetensors."""
 
+import threading
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import torch
 from safetensors.torch import load
 from torch import nn
 
+from realm.arena.battle import snapshot as snapshot_module
 from realm.arena.battle.campaign import Campaign
+from realm.arena.battle.chat import Example
+from realm.arena.battle.engine import Engine
 from realm.arena.battle.sealed_state import SealedState
 from realm.arena.battle.snapshot import OPTIMIZER, WEIGHTS, Camera, TensorSnapshot
+from realm.core.config import Config
+from tests.arena.battle import engines
 from tests.settings import TRAINING
 
 STATE = SealedState(campaign=Campaign(hero="squire", training=TRAINING), fingerprint={})
@@ -34,6 +42,7 @@ class Subject:
     def step(self) -> None:
         loss = self.module(torch.ones(2, 5)).sum() + self.module.get_parameter("halved").float().sum()
         loss.backward()
+        self.camera.settle()
         self.optimizer.step()
 
     def weights(self) -> dict[str, torch.Tensor]:
@@ -93,3 +102,73 @@ def test_memory_is_used_again_once_a_snapshot_is_forgotten(subject: Subject) -> 
     again = subject.camera.take(STATE)
     assert again.weights["0.weight"].data_ptr() == first
     assert subject.camera.take(STATE).weights["0.weight"].data_ptr() != first
+
+
+class LateCopies:
+    """Copies that are not begun before the engine waits for them."""
+
+    def __init__(self, engine: Engine, monkeypatch: pytest.MonkeyPatch):
+        self._wanted = threading.Event()
+        self._camera, self._filled = engine._camera, snapshot_module._filled
+        self._settle = engine._camera.settle
+        monkeypatch.setattr(snapshot_module, "_filled", self._fill_late)
+        monkeypatch.setattr(engine._camera, "settle", self.settle)
+
+    def _fill_late(self, *what: Any) -> Any:
+        self._wanted.wait()
+        return self._filled(*what)
+
+    def settle(self) -> None:
+        if self._camera._copies:
+            self._wanted.set()
+        self._settle()
+
+
+@pytest.fixture
+def engine(squire: Path) -> Engine:
+    """Within its training, with moments."""
+    engine = engines.loaded(squire, Config())
+    train(engine, 1)
+    return engine
+
+
+def train(engine: Engine, number: int) -> None:
+    engine.step(number, ((Example([5, 6, 7, 8], [-100, 6, 7, 8]),),))
+
+
+def live(engine: Engine) -> dict[str, torch.Tensor]:
+    return {name: one.detach().clone() for name, one in engine.model.named_parameters()}
+
+
+def test_a_step_overwrites_nothing_that_is_still_to_be_copied(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, late = live(engine), LateCopies(engine, monkeypatch)
+    snapshot = engine.snapshot(engines.STATE)
+    train(engine, 2)
+    late.settle()
+    assert not are_equal(live(engine), before)
+    assert are_equal(sealed(snapshot, WEIGHTS), before)
+    steps = [float(one) for name, one in sealed(snapshot, OPTIMIZER).items() if name.endswith("/step")]
+    assert set(steps) == {1.0}
+
+
+def test_another_precision_waits_for_the_copies(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, late = live(engine), LateCopies(engine, monkeypatch)
+    snapshot = engine.snapshot(engines.STATE)
+    engine.adopt(msgspec.structs.replace(engines.SETTINGS, precision="pure_bf16"))
+    train(engine, 2)
+    late.settle()
+    assert are_equal(sealed(snapshot, WEIGHTS), before)
+    steps = [float(one) for name, one in sealed(snapshot, OPTIMIZER).items() if name.endswith("/step")]
+    assert set(steps) == {1.0}
+
+
+def test_what_goes_wrong_with_a_copy_is_not_hidden(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*what: Any) -> Any:
+        raise RuntimeError("the device is gone")
+
+    monkeypatch.setattr(snapshot_module, "_filled", fail)
+    snapshot = engine.snapshot(engines.STATE)
+    with pytest.raises(RuntimeError, match="the device is gone"):
+        snapshot.parts()
+    with pytest.raises(RuntimeError, match="the device is gone"):
+        train(engine, 2)
