@@ -16,6 +16,7 @@ from pathlib import Path
 from realm.arena.battle.learner import NoAccelerator, NotInstalled
 from realm.arena.battle.loaded_hero import LOADER
 from realm.arena.battle_log import BattleLog
+from realm.arena.intake.hints import Hints
 from realm.arena.training import Trainer
 from realm.armory.heroes import HeroError
 from realm.armory.quiet import silence_transformers
@@ -23,6 +24,7 @@ from realm.core.config import ConfigError
 from realm.core.daemon import Frame
 from realm.core.history import DamagedHistory
 from realm.core.paths import Home, HomeError
+from realm.core.quests import PRIORITIES
 
 INTERVAL = 2.0  # seconds between status documents
 COMPILED = ".compiled"  # in models/: it may be deleted
@@ -46,6 +48,7 @@ def main(home: Path) -> None:
         try:
             trainer = Trainer(frame, realm_home, log, LOADER)
             trainer.recover()
+            _hint(trainer)
         except (HeroError, ConfigError, DamagedHistory, NotInstalled) as error:
             frame.log("cannot-start", reason=error)
             raise SystemExit(CANNOT_START) from None
@@ -53,3 +56,10 @@ def main(home: Path) -> None:
             frame.log("wait", reason=error)
             raise SystemExit(os.EX_UNAVAILABLE) from None  # systemd starts it again, after a while
         trainer.run()
+
+
+def _hint(trainer: Trainer) -> None:
+    """A quest that comes to an idle trainer is seen at once; where the kernel tells of none, at its next look."""
+    hints = Hints(trainer.wake)
+    for priority in PRIORITIES:
+        hints.watch(trainer.home.queue / priority)

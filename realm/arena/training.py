@@ -1,5 +1,6 @@
 """The trainer's work: recover from files alone, then look at the world and train at most one step, turn by turn."""
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -62,6 +63,7 @@ class Trainer:
         self.attempt = Attempt(home.current_model / ".attempt")
         own = home.validation / "own.jsonl"
         self.validation = Validation(own, lambda problem: frame.log("validation", problem=problem))
+        self.wake = threading.Event()  # what sets it ends an idle trainer's rest
         self.in_memory: InMemory | None = None
         self.idle_since: float | None = None
         self.told_problems: list[str] = []
@@ -354,7 +356,7 @@ class Trainer:
             self._seal()
             self._release_while(lambda: not self.board.queue.count_waiting() and not self.wishes.stopped)
             self.idle_since = None
-        self.frame.wait(POLL)
+        self.frame.wait(POLL, self.wake)
 
     # Seals and checkpoints
 

@@ -171,6 +171,18 @@ def test_flags_placed_while_it_is_down_are_obeyed_at_its_start(home: Home) -> No
         eventually(lambda: done(home, 1))
 
 
+def test_a_quest_ends_the_rest_of_an_idle_trainer(home: Home) -> None:
+    with running("trainer", home, "from realm.arena import training; training.POLL = 1e6; "):
+        eventually(lambda: rests(home), what="the trainer rests")
+        put_quest(home, lines(8))
+        eventually(lambda: read_metrics(home.metrics), what="a step")
+
+
+def rests(home: Home) -> bool:
+    document = read_status(home.status / TrainingStatus.FILE, TrainingStatus)
+    return document is not None and (document.state, document.phase) == ("idle", "waiting")
+
+
 def test_stop_seals_releases_and_waits_for_a_person(home: Home) -> None:
     put_quest(home, lines(200))
     with running("trainer", home) as trainer:

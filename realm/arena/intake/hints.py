@@ -1,4 +1,4 @@
-"""inotify as a hint: something happened in the inbox, have a look. What it was, only the look tells."""
+"""inotify as a hint: something happened in a folder, have a look. What it was, only the look tells."""
 
 import threading
 from pathlib import Path
