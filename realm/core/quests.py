@@ -6,6 +6,7 @@ replaces nothing. Every call may be killed between any two of its steps: made ag
     .staging/Q -> queue/{high,normal,low}/Q -> queue/processing/Q -> queue/{recently_completed,failed}/Q
 """
 
+import heapq
 import os
 import re
 import shutil
@@ -41,6 +42,7 @@ VERDICTS = (RESULT_FILE, ERROR_FILE)
 RECLAIMED_FILE = ".reclaimed"  # from its reclaim to its end: that it waits is not a wish to train it again
 
 _REMOVED = ".removed-"
+_FEW = 16  # quests that are found before all others are sorted
 _PASSES = 3  # looks at the folders: a hand's `mv` may carry a quest past one look
 
 
@@ -225,15 +227,22 @@ class QuestQueue:
         further_on: tuple[State, ...] = ("processing", *ENDED)
         seen = {name for state in further_on for name in self.names(state)}
         for priority in PRIORITIES:
-            for name in self.names(priority):
+            for name in self._by_name(priority):
                 if name not in seen:
                     seen.add(name)
                     yield priority, name
 
     def names(self, state: State) -> list[str]:
         """Names of the quests in one state, oldest first."""
+        return list(self._by_name(state))
+
+    def _by_name(self, state: State) -> Iterator[str]:
+        """Oldest first. The first few come before all are looked at and sorted: mostly no more are asked for."""
         with os.scandir(self._folder(state)) as entries:
-            return sorted(entry.name for entry in entries if _is_quest(entry))
+            folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        yield from filter(valid_name, heapq.nsmallest(_FEW, folders))
+        if len(folders) > _FEW:
+            yield from filter(valid_name, sorted(folders)[_FEW:])
 
     def latest(self) -> str | None:
         """The newest name in any state: what the next one must come after."""
@@ -258,7 +267,7 @@ class QuestQueue:
                     path = Path(entry.path)
                     first = seen.setdefault(entry.name, path)
                     copy = first is not path and _is_folder(first)  # not one quest seen before and after a move
-                    if copy or not _is_quest(entry):
+                    if copy or not valid_name(entry.name) or not entry.is_dir(follow_symlinks=False):
                         found.append(path)
         return sorted(found)
 
@@ -432,10 +441,6 @@ def _checked_priority(text: str) -> Priority:
     if text not in PRIORITIES:
         raise ValueError(f"{text!r} is no priority: choose {', '.join(PRIORITIES)}")
     return text
-
-
-def _is_quest(entry: os.DirEntry[str]) -> bool:
-    return valid_name(entry.name) and entry.is_dir(follow_symlinks=False)
 
 
 def _is_folder(path: Path) -> bool:

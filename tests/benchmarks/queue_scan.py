@@ -1,7 +1,7 @@
 """How long finding the next quest takes among many that wait: python -m tests.benchmarks.queue_scan --rounds 5
 
 A queue of 1,000, 10,000 and 100,000 waiting quests. Beside ours stands what a queue does that takes the oldest file by
-its time (one stat for each), and the least that any queue in a directory can do: read all names and sort them.
+its time (one stat for each), and one that reads all names and sorts them.
 """
 
 import os

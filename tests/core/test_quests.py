@@ -212,6 +212,16 @@ def test_quests_wait_strictly_by_priority_and_then_by_age(queue: QuestQueue) -> 
     assert queue.waiting()[0].path == queue.home.queue / "high" / third
 
 
+def test_a_crowd_waits_by_age_with_strangers_among_it(queue: QuestQueue) -> None:
+    names = [OLD.replace("T000000", f"T0000{number:02}") for number in range(50)]
+    for name in sorted(names, key=hash):
+        lay(queue, "normal", name)
+    for name in names[2::4]:
+        (queue.home.queue / "normal" / name.replace("-old-", "--")).mkdir()
+    assert [quest.name for quest in queue.waiting()] == names
+    assert queue.names("normal") == names
+
+
 def test_what_is_no_quest_is_left_alone_and_listed(queue: QuestQueue) -> None:
     lay(queue, "low")
     strangers = [queue.home.queue / "high" / name for name in (".half", "notes", YOUNG)]
