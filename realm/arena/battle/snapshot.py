@@ -1,8 +1,8 @@
 """A model and its optimizer as a seal's parts, and back.
 
 The copies are made beside the passes of the next step, which only read what is copied; its update waits for them
-(Mohan, Phanishayee and Chidambaram 2021, "CheckFreq: Frequent, Fine-Grained DNN Checkpointing", section 4.2). The bytes
-are made of them later.
+(Mohan, Phanishayee and Chidambaram 2021, "CheckFreq: Frequent, Fine-Grained DNN Checkpointing"). The bytes are made of
+them later.
 """
 
 import errno
