@@ -140,6 +140,11 @@ def live(engine: Engine) -> dict[str, torch.Tensor]:
     return {name: one.detach().clone() for name, one in engine.model.named_parameters()}
 
 
+def updates(snapshot: TensorSnapshot) -> set[float]:
+    """How many of them the moments have seen."""
+    return {float(one) for name, one in sealed(snapshot, OPTIMIZER).items() if name.endswith("/step")}
+
+
 def test_a_step_overwrites_nothing_that_is_still_to_be_copied(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     before, late = live(engine), LateCopies(engine, monkeypatch)
     snapshot = engine.snapshot(engines.STATE)
@@ -147,8 +152,7 @@ def test_a_step_overwrites_nothing_that_is_still_to_be_copied(engine: Engine, mo
     late.settle()
     assert not are_equal(live(engine), before)
     assert are_equal(sealed(snapshot, WEIGHTS), before)
-    steps = [float(one) for name, one in sealed(snapshot, OPTIMIZER).items() if name.endswith("/step")]
-    assert set(steps) == {1.0}
+    assert updates(snapshot) == {1.0}
 
 
 def test_another_precision_waits_for_the_copies(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,8 +162,7 @@ def test_another_precision_waits_for_the_copies(engine: Engine, monkeypatch: pyt
     train(engine, 2)
     late.settle()
     assert are_equal(sealed(snapshot, WEIGHTS), before)
-    steps = [float(one) for name, one in sealed(snapshot, OPTIMIZER).items() if name.endswith("/step")]
-    assert set(steps) == {1.0}
+    assert updates(snapshot) == {1.0}
 
 
 def test_what_goes_wrong_with_a_copy_is_not_hidden(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
